@@ -45,7 +45,7 @@ async function findSet(
 	const sets = setsOf(await ofOwner(cloud, order, signal), order);
 	const found = sets.find(set => set.isComplete && isOf(set.snapshots, order));
 	const others = sets.filter(set => set !== found);
-	await deleteSets(cloud, others, signal);
+	await dropStray(cloud, others, signal);
 	return found;
 }
 
@@ -102,6 +102,24 @@ export async function ofOwner(
 	return cloud.snapshots({ tags: { [tagNames.owner]: owner } }, signal);
 }
 
+/**
+ * What is in nobody's way is deleted where that can be done. Where it cannot, an image having been made of it, the import goes on: whoever
+ * ends it, and the next one, tries again, and tells what stays.
+ */
+export async function dropStray(
+	cloud: Pick<Ec2Cloud, 'deleteSnapshot'>,
+	sets: readonly Pick<SnapshotSet, 'snapshots'>[],
+	signal: AbortSignal,
+): Promise<void> {
+	try {
+		await deleteSets(cloud, sets, signal);
+	} catch (error) {
+		if (!isFault(error, ...cannotDelete)) throw error;
+	}
+}
+
+const cannotDelete = ['in-use', 'denied', 'refused'] as const;
+
 /** One that cannot be deleted, an image having been made of it, keeps none of the others. */
 export async function deleteSets(
 	cloud: Pick<Ec2Cloud, 'deleteSnapshot'>,
@@ -115,7 +133,7 @@ export async function deleteSets(
 			await cloud.deleteSnapshot(snapshotId, signal);
 		} catch (error) {
 			signal.throwIfAborted();
-			if (!isFault(error, 'in-use', 'denied', 'refused')) throw error;
+			if (!isFault(error, ...cannotDelete)) throw error;
 			kept ??= { error };
 		}
 	if (kept !== undefined) throw kept.error;

@@ -23,7 +23,7 @@ import { disksOf, keptSnapshots, momentOf } from './documents.ts';
 import { markOf, setsOf, tagNames } from './marks.ts';
 import { inOurCodes, type Missing, momentLost } from './refusals.ts';
 import { Slots } from '../../system/slots.ts';
-import { deleteSets, ofOwner, takeSet } from './snapshots.ts';
+import { deleteSets, dropStray, ofOwner, takeSet } from './snapshots.ts';
 
 /** What was made a moment ago may be unknown to AWS: half a minute in all. By no clock, for ours need not be that of AWS. */
 const looksAtUnknown = 6;
@@ -118,7 +118,7 @@ export class Ec2MachineSource implements MachineSource {
 	async #dropOthers(moment: SourceMoment, wanted: readonly string[], signal: AbortSignal): Promise<void> {
 		const sets = setsOf(await ofOwner(this.#cloud, moment, signal), moment);
 		const others = sets.filter(({ snapshots }) => !snapshots.some(({ snapshotId }) => wanted.includes(snapshotId)));
-		await deleteSets(this.#cloud, others, signal);
+		await dropStray(this.#cloud, others, signal);
 	}
 
 	/** What was made a moment ago may not be known everywhere at AWS. */
@@ -168,8 +168,13 @@ export class Ec2MachineSource implements MachineSource {
 	async abandon(claim: Claim, signal: AbortSignal): Promise<void> {
 		this.#mustBe(claim);
 		await inOurCodes(this.#noMachine(), async () => {
-			const sets = setsOf(await ofOwner(this.#cloud, claim, signal), claim);
-			await deleteSets(this.#cloud, sets, signal);
+			// Where no whole set is there a call may have had no answer, of a process that nobody can ask: what it has made is shown later.
+			for (let look = 1; ; look++) {
+				const sets = setsOf(await ofOwner(this.#cloud, claim, signal), claim);
+				await deleteSets(this.#cloud, sets, signal);
+				if (look === looksAtUnknown || sets.some(({ isComplete }) => isComplete)) return;
+				await this.#clock.delay(firstLookMs * 2 ** (look - 1), signal);
+			}
 		});
 	}
 

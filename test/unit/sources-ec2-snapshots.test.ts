@@ -236,6 +236,43 @@ suite('snapshots of an instance', () => {
 		assert.deepEqual(left, [first.tag, third.tag, third.tag]);
 	});
 
+	test('that AWS shows only after their import was given up are looked for once more; later ones are told, and go when somebody sweeps', async () => {
+		for (const [looks, left] of [
+			[3, 0],
+			[20, 2],
+		] as const) {
+			const site = new Site();
+			const order = await site.order();
+			site.of.hiddenLooks = looks;
+			site.of.faults.push({ call: 'ec2:CreateSnapshots', fault: 'denied', after: true, times: 1 });
+			await assert.rejects(site.source.begin(order, signal), { code: 'access_denied' });
+			await site.source.abandon(order, signal);
+			assert.equal(site.left, left);
+			for (const one of site.of.snapshots.values()) one.hiddenLooks = 0;
+			const told = await collect(site.source.leftovers(order.owner, signal));
+			assert.deepEqual(
+				told.map(({ tag, canDelete }) => [tag, canDelete]),
+				Array.from({ length: left }, () => [order.tag, true]),
+			);
+			await site.source.abandon(order, signal);
+			assert.equal(site.left, 0);
+		}
+	});
+
+	test('that an image was made of keep no import from its moment', async () => {
+		const site = new Site();
+		const order = await site.order();
+		const moment = await site.source.begin(order, signal);
+		const [volumeId = ''] = site.of.volumes.keys();
+		const [kept] = site.of.snapshots.values();
+		const tags = { ...kept?.snapshot.tags, 'rouse-set': randomUUID() };
+		const { snapshotId } = site.of.snapshot(volumeId, tags, '2026-11-21T00:00:00.000Z');
+		site.of.inUse.add(snapshotId);
+		assert.deepEqual(await site.source.begin(order, signal), moment);
+		while ((await site.source.ready(moment, signal)) === 'pending') assert.equal(site.left, 3);
+		await assert.rejects(site.source.commit(moment, { droppable: [] }, signal), { code: 'source_busy' }, 'it is told');
+	});
+
 	test('are read and given up when their instance is gone', async () => {
 		const site = new Site();
 		const order = await site.order();
