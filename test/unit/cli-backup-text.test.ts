@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { importMeant, sourceMeant } from '../../cli/backup/source/meant.ts';
+import { schedulesText } from '../../cli/backup/source/schedule.ts';
 import { exitOf, type ImportAnswer, importText, isOver } from '../../cli/backup/source/text.ts';
 import { configSchema } from '../../system/installation.ts';
 import { explain } from '../../workflows/broker/explain.ts';
@@ -102,4 +103,17 @@ test('`importMeant` takes from Temporal what an import is known by, and opens no
 		importMeant({ env: {} }, 'web', { config, imports: { list: async () => [{ ...listed, repository }] } });
 	assert.deepEqual(await meant('/hangs'), { machine: 'web', repositoryId: listed.repositoryId });
 	await assert.rejects(meant('/another'), { code: 'repository_missing' });
+});
+
+test('`schedulesText` says why the last backup has failed, and what to do', () => {
+	const times = { when: 'every 4h', requestedBy: 'ann', nextAt: null, lastAt: null, skipped: 0, missed: 0 };
+	const text = schedulesText([
+		{ ...times, source: 'db', last: 'imported', failure: null },
+		{ ...times, source: 'web', last: 'failed', failure: { ...failure, hint: 'look at its SSH server' } },
+	]);
+	assert.deepEqual(text.split('\n').slice(3), [
+		'web failed: source_unreachable: connection reset',
+		'  look at its SSH server',
+		'  Next, when that is mended: rouse backup start web',
+	]);
 });

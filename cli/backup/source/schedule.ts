@@ -77,7 +77,7 @@ async function show(look: () => Promise<ImportSchedule[]>, { output }: Context):
 	output.result({ schedules: found }, schedulesText(found, output.columns));
 }
 
-function schedulesText(schedules: readonly ImportSchedule[], columns?: number): string {
+export function schedulesText(schedules: readonly ImportSchedule[], columns?: number): string {
 	if (schedules.length === 0) return 'No schedules. Make one: rouse backup schedule add SOURCE --every 4h';
 	const time = (at: string | null) => (at === null ? '' : formatTime(at));
 	const table = formatTable(
