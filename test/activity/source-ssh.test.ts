@@ -43,8 +43,12 @@ test('a script over SSH gets its arguments as they are, and its end is told; ano
 	await writeFile(other, `${knownHostLine(destination.host, destination.port, client)}\n`);
 	const wrong = (more: Partial<typeof destination>) =>
 		new SshFarSide({ ...destination, ...more }).run('true', [], signal);
-	await assert.rejects(wrong({ knownHostsPath: other }), { code: 'identity_conflict' });
-	await assert.rejects(wrong({ identityPath: join(directory, 'ssh', 'host-key') }), { code: 'access_denied' });
+	await assert.rejects(wrong({ knownHostsPath: other }), { code: 'identity_conflict', message: /: SHA256:[\w+/]+$/ });
+	const hint = /authorized_keys/;
+	await assert.rejects(wrong({ identityPath: join(directory, 'ssh', 'host-key') }), { code: 'access_denied', hint });
+	const noKey = join(directory, 'no-key');
+	await writeFile(noKey, 'no key\n', { mode: 0o600 });
+	await assert.rejects(wrong({ identityPath: noKey }), { code: 'access_denied', hint: /must be a private key/ });
 	await assert.rejects(wrong({ port: 1 }), { code: 'source_unreachable' });
 });
 

@@ -14,6 +14,8 @@ const begun = '\u0002rouse\n';
 const sayBegun = String.raw`printf '\002rouse\n'`;
 const mostBefore = 64 * 1024;
 const otherHost = /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|host key is known for/;
+const fingerprint = /SHA256:[\w+/]+/;
+const badKey = /^Load key /m;
 const refused = /Permission denied|Too many authentication failures|no such identity/;
 
 /** By the system's `ssh`, which takes no host key but the one that is pinned. Each script is a session of its own. */
@@ -86,7 +88,12 @@ export class SshFarSide implements FarSide {
 		return {
 			stdin: child.stdin,
 			stdout: child.stdout,
-			ended: this.#ended(child, () => said.trim().replaceAll(/[^\P{C}\n\t]/gu, '?')), // a terminal would obey it
+			ended: this.#ended(child, () =>
+				said
+					.trim()
+					.replaceAll('\r\n', '\n')
+					.replaceAll(/[^\P{C}\n\t]/gu, '?'),
+			), // a terminal would obey it
 			kill: () => void child.kill('SIGKILL'),
 		};
 	}
@@ -105,14 +112,17 @@ export class SshFarSide implements FarSide {
 		if (otherHost.test(said))
 			return new RouseError(
 				'identity_conflict',
-				`${this.name} shows another host key than the one that is known: ${said}`,
+				// Of a key that has changed ssh tells how to forget the one that is pinned: whoever does that has none.
+				`${this.name} shows another host key than the one that is known: ${fingerprint.exec(said)?.[0] ?? said}`,
 				{
 					hint: 'another machine has this address, or its keys are new: compare them at its own screen',
 				},
 			);
 		if (refused.test(said))
 			return new RouseError('access_denied', `${this.name} does not let us in: ${said}`, {
-				hint: 'put the public key into authorized_keys of that user',
+				hint: badKey.test(said)
+					? 'the file of its credential must be a private key, without a passphrase'
+					: 'put the public key into authorized_keys of that user',
 			});
 		return new RouseError(
 			'source_unreachable',
