@@ -35,14 +35,20 @@ export function hintOf({ hint, code, details }: RouseError): string | undefined 
 	const batch = batchSchema.safeParse(details).data;
 	const drill = z.object({ drill: z.string() }).safeParse(details).data;
 	const schedule = z.object({ drillSchedule: z.string() }).safeParse(details).data;
-	if (schedule)
-		return `what there is: rouse drill schedule list; to make it anew: rouse drill schedule remove ${schedule.drillSchedule}`;
+	if (schedule) return aboutSchedule(code, 'rouse drill schedule', schedule.drillSchedule);
 	const backups = z.object({ importSchedule: z.string() }).safeParse(details).data;
-	if (backups)
-		return `what there is: rouse backup schedule list; to make it anew: rouse backup schedule remove ${backups.importSchedule}`;
+	if (backups) return aboutSchedule(code, 'rouse backup schedule', backups.importSchedule);
+	const backup = z.object({ import: z.string(), source: z.string().optional() }).safeParse(details).data;
+	if (backup) return aboutImport[code]?.(backup.source) ?? general[code];
 	if (drill) return aboutDrill[code]?.(drill.drill) ?? general[code];
 	if (batch) return aboutBatch[code]?.(batch.batch) ?? general[code];
 	return (about && aboutRecovery[code]?.(about)) ?? tooLargeHint(details) ?? general[code];
+}
+
+/** Of one that is not there nobody is told to remove it. */
+function aboutSchedule(code: ErrorCode, commands: string, name: string): string {
+	const anew = code === 'name_conflict' ? `; to make it anew: ${commands} remove ${name}` : '';
+	return `what there is: ${commands} list${anew}`;
 }
 
 /** A quarter of the host is left to the others, and to Rouse. */
@@ -75,6 +81,16 @@ const aboutDrill: Partial<Record<ErrorCode, (name: string) => string>> = {
 	phase_wrong: name => `what it has found: rouse drill report ${name}`,
 	worker_missing: name =>
 		`start what is missing: rouse up --detach. An order may still take effect: rouse drill show ${name}`,
+};
+
+/** By the name of its source where that is known. */
+const aboutImport: Partial<Record<ErrorCode, (source?: string) => string>> = {
+	import_unknown: () => 'what there is: rouse backup status; the first one: rouse backup start SOURCE',
+	name_conflict: (source = 'SOURCE') =>
+		`follow it: rouse backup watch ${source}; or give it up: rouse backup cancel ${source}`,
+	phase_wrong: () => 'how it ended: rouse backup status SOURCE',
+	worker_missing: () =>
+		'start what is missing: rouse up --detach. An order may still take effect: rouse backup status SOURCE',
 };
 
 const aboutRecovery: Partial<Record<ErrorCode, (about: Details) => string | undefined>> = {

@@ -69,9 +69,12 @@ const kind: WorkflowKind<ImportName, ImportView> = {
 	runId: ({ runId }) => runId,
 	viewQuery: importViewQuery,
 	called: ({ machine }) => `the import of ${machine}`,
-	details: ({ machine }) => ({ machine }),
+	details: ({ machine }) => ({ import: machine }),
 	unknown: ({ machine }, cause) =>
-		new RouseError('import_unknown', `Temporal knows no import of ${machine}`, { details: { machine }, cause }),
+		new RouseError('import_unknown', `Temporal knows no import of ${machine}`, {
+			details: { import: machine },
+			cause,
+		}),
 };
 
 /** Imports from machine sources as Temporal knows them: started, listed, looked at, cancelled. */
@@ -101,7 +104,10 @@ export class Imports {
 			return { machine, repositoryId, runId };
 		} catch (cause) {
 			if (!(cause instanceof WorkflowExecutionAlreadyStartedError)) throw cause;
-			throw new RouseError('name_conflict', `an import of ${machine} is under way`, { details: { source }, cause });
+			throw new RouseError('name_conflict', `an import of ${machine} is under way`, {
+				details: { import: machine, source },
+				cause,
+			});
 		}
 	}
 
@@ -144,13 +150,16 @@ export class Imports {
 			// It may have ended meanwhile. Throws temporal_unreachable by itself when it is the server that does not answer.
 			await this.#mustRun(run);
 			const message = `no control worker took the cancellation of the import of ${name.machine}`;
-			throw new RouseError('worker_missing', message, { cause });
+			throw new RouseError('worker_missing', message, { details: { import: name.machine }, cause });
 		}
 	}
 
 	async #mustRun(name: ImportName): Promise<ImportName> {
 		const { status, runId } = await this.#workflows.describe(name);
-		if (status.name !== 'RUNNING') throw new RouseError('phase_wrong', `the import of ${name.machine} is over`);
+		if (status.name !== 'RUNNING')
+			throw new RouseError('phase_wrong', `the import of ${name.machine} is over`, {
+				details: { import: name.machine },
+			});
 		return { ...name, runId };
 	}
 

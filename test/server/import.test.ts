@@ -1,7 +1,7 @@
 /** A backup from a source by commands alone: real keeper, workers and Temporal server; nothing that Temporal keeps has its secret. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
@@ -141,6 +141,9 @@ test('what has changed of a machine is backed up after an import that waited for
 	const never = ['backup', 'schedule', 'add', 'web', '--cron', '99 3 * * *'];
 	assert.equal((await here.refusal(...never)).code, 'usage');
 	const add = ['backup', 'schedule', 'add', 'web', '--every', '1d'];
+	await chmod(credential, 0o644);
+	assert.equal((await here.refusal(...add)).code, 'config_invalid', 'it would fail in the night');
+	await chmod(credential, 0o600);
 	const made = scheduledSchema.parse(await here.answer(...add));
 	assert.partialDeepStrictEqual(made.schedules, [{ source: 'web', when: 'every 1d', last: null }]);
 	assert.equal((await here.refusal(...add)).code, 'name_conflict');

@@ -5,7 +5,7 @@ import { adoptText } from '../../cli/recover/next-text.ts';
 import { tooLate } from '../../client/orders.ts';
 import { decideStart } from '../../client/start-decision.ts';
 import type { RecoverySummary } from '../../client/summaries.ts';
-import { RouseError } from '../../model/errors.ts';
+import { type ErrorCode, RouseError } from '../../model/errors.ts';
 import { refuseTooLarge } from '../../model/machine-size.ts';
 import { makeRequest } from '../equipment/recovery-request.ts';
 import { summaryOf } from '../equipment/recovery-summary.ts';
@@ -55,6 +55,20 @@ describe('the hint of an error', () => {
 	it('for an order that an error asks for is its command', () => {
 		const details = { recovery: 'web01-r1', next: 'power-on' };
 		assert.equal(hintOf(new RouseError('phase_wrong', 'x', { details })), 'rouse recover power web01-r1 on');
+	});
+
+	it('for an import is a command of backups, and for a schedule that is not there none that removes it', () => {
+		const hint = (code: ErrorCode, details: Record<string, string>) =>
+			hintOf(new RouseError(code, 'x', { details })) ?? '';
+		for (const code of ['import_unknown', 'name_conflict', 'phase_wrong', 'worker_missing'] as const)
+			assert.match(hint(code, { import: 'web01', source: 'web' }), /rouse backup (status|watch web;)/);
+		for (const [member, commands] of [
+			['importSchedule', 'rouse backup schedule'],
+			['drillSchedule', 'rouse drill schedule'],
+		] as const) {
+			assert.equal(hint('import_unknown', { [member]: 'web' }), `what there is: ${commands} list`);
+			assert.ok(hint('name_conflict', { [member]: 'web' }).endsWith(`to make it anew: ${commands} remove web`));
+		}
 	});
 
 	it('for the name of a machine that was removed is --again', () => {

@@ -2,12 +2,14 @@ import { InvalidArgumentError } from '@commander-js/extra-typings';
 import type { ImportSchedule, ImportTimes } from '../../../client/import-schedules.ts';
 import { RouseError } from '../../../model/errors.ts';
 import { terminalLine } from '../../../system/terminal-text.ts';
+import { sourceIn } from '../../../system/machine-sources.ts';
 import { withSession } from '../../recover/session.ts';
 import { type Context, command } from '../../terminal/command.ts';
 import { formatTable } from '../../terminal/format.ts';
 import { formatTime } from '../../terminal/format-time.ts';
 import { parseCron, parseDuration, parseName } from '../../terminal/parse.ts';
 import { sourceMeant } from './meant.ts';
+import { mustOpen } from './start.ts';
 
 /** An import asks its platform for a moment of all disks, and reads facts of points: more often is a mistake of a unit. */
 const leastEveryMs = 5 * 60_000;
@@ -28,6 +30,7 @@ const add = (context: Context) =>
 		.action(async (source, { every, cron }) => {
 			const chosen = chosenTimes(source, { every, cron });
 			await withSession(context, async ({ config, importSchedules }) => {
+				await mustOpen(sourceIn(config, source));
 				const { machine, places } = await sourceMeant(context, source, config);
 				await importSchedules.create({ ...places, machine }, chosen);
 				await show(() => importSchedules.list({ made: source }), context);

@@ -35,7 +35,7 @@ export const buildStart = (context: Context) =>
 		);
 
 /** What a person has written wrong is told before anything is begun; the platform is asked nothing. */
-async function mustOpen(address: SourceAddress): Promise<void> {
+export async function mustOpen(address: SourceAddress): Promise<void> {
 	await (await openMachineSource(address)).close();
 }
 
