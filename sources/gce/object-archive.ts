@@ -1,4 +1,5 @@
 import { basename } from 'node:path/posix';
+import { asRouseError, RouseError } from '../../model/errors.ts';
 import { type ArchiveSource, openArchiveDisk } from '../archive/archive-disk.ts';
 import { gunzipped } from '../archive/gunzip.ts';
 import type { OpenedDisk } from '../disk-facts.ts';
@@ -17,8 +18,50 @@ export async function openObjectArchive(
 	signal: AbortSignal,
 	kept?: SpooledObject,
 ): Promise<ArchiveSource> {
-	const open = (until: AbortSignal) => unpacked(bytesOfObject(api, object, until, kept), until);
-	return openArchiveDisk(gsUri(object.address), open, signal);
+	if (kept === undefined)
+		return openArchiveDisk(gsUri(object.address), until => unpacked(bytesOfObject(api, object, until), until), signal);
+	return openKeptArchive(api, object, { signal, kept });
+}
+
+/**
+ * Bytes that are no archive any more end it before their sum is compared. They have come so or become so where they are kept, and
+ * nobody knows which: what is kept goes, so that another attempt has them sent anew. What Google refuses says nothing of them.
+ */
+async function openKeptArchive(
+	api: GoogleApi,
+	object: PinnedObject,
+	{ signal, kept }: { signal: AbortSignal; kept: SpooledObject },
+): Promise<ArchiveSource> {
+	let haveFailed = false;
+	const stored = async function* (until: AbortSignal) {
+		try {
+			yield* bytesOfObject(api, object, until, kept);
+		} catch (error) {
+			haveFailed = true;
+			throw error;
+		}
+	};
+	const reading = async <T>(work: Promise<T>): Promise<T> => {
+		try {
+			return await work;
+		} catch (error) {
+			const { code, message, hint, details } = asRouseError(error);
+			if (haveFailed || code !== 'source_invalid') throw error;
+			await kept.remove();
+			const again = `what was kept of it is removed: import again, and if it stays so ${hint ?? 'export it again'}`;
+			throw new RouseError(code, message, { hint: again, details, cause: error });
+		}
+	};
+	const open = (until: AbortSignal) => unpacked(stored(until), until);
+	const archive = await reading(openArchiveDisk(gsUri(object.address), open, signal));
+	return {
+		sizeBytes: archive.sizeBytes,
+		access: archive.access,
+		extents: until => archive.extents(until),
+		read: (offsetBytes, into, until) => reading(archive.read(offsetBytes, into, until)),
+		checkUnchanged: until => reading(archive.checkUnchanged(until)),
+		close: () => archive.close(),
+	};
 }
 
 /** As `backup import` has it: the generation that is there now. */

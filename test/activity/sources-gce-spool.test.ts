@@ -1,14 +1,15 @@
 /** What is kept of archives as they are fetched, from a stub of Cloud Storage that says what it was asked for. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { GoogleApi } from '../../sources/gce/google/api.ts';
 import { findObject, type PinnedObject } from '../../sources/gce/object.ts';
+import { openObjectArchive } from '../../sources/gce/object-archive.ts';
 import { bytesOfObject } from '../../sources/gce/object-bytes.ts';
 import { type Keeper, Spool } from '../../sources/gce/spool.ts';
-import { GceSite } from '../equipment/gce/bench.ts';
+import { GceSite, packedArchive } from '../equipment/gce/bench.ts';
 import { noise } from '../equipment/repositories.ts';
 
 const { signal } = new AbortController();
@@ -101,6 +102,39 @@ test('bytes whose sum is wrong are source_invalid and not kept, whether they cam
 	await assert.rejects(read(from), { code: 'source_invalid', message: /CRC32C/ });
 	assert.ok((await read(from)).equals(bytes));
 	assert.deepEqual(rangesOf(from), [0, 0, 0]);
+});
+
+test('an archive that is none any more, for a byte that has changed where it is kept, is fetched anew by the next attempt', async t => {
+	const from = await spooled(t);
+	const content = noise(800_000, 2);
+	from.site.google.objects.put('exports/web01.tar.gz', packedArchive(content));
+	const object = await findObject(from.api, address, signal);
+	const disk = async () => {
+		const kept = await from.spool.open('command', object);
+		const archive = await openObjectArchive(from.api, object, signal, kept);
+		try {
+			const whole = Buffer.alloc(archive.sizeBytes);
+			await archive.read(0, whole, signal);
+			assert.ok(whole.equals(content));
+		} finally {
+			await archive.close();
+		}
+	};
+	const part = async (at: number) => (await partsIn(from)).find(path => path.endsWith(`/${at}`)) ?? '';
+	await disk();
+	await rm(await part(700_000));
+	from.site.google.faults.push({ at: 'media', status: 400 });
+	await assert.rejects(disk(), { code: 'source_invalid', message: /status 400/ });
+	await disk();
+	assert.deepEqual(rangesOf(from), [0, 700_000, 700_000], 'what Google refuses is no reason to pay for it again');
+	await writeFile(await part(300_000), Buffer.alloc(partBytes, 0xff));
+	await assert.rejects(disk(), {
+		code: 'source_invalid',
+		message: /gzip data is damaged/,
+		hint: /kept of it is removed/,
+	});
+	await disk();
+	assert.deepEqual(rangesOf(from), [0, 700_000, 700_000, 0]);
 });
 
 test('a part that is not whole is fetched again, once, with what lies behind it', async t => {
