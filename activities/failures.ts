@@ -1,12 +1,17 @@
 import type { Context } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
+import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure, type Duration } from '@temporalio/common';
 import { asRouseError, type RetryClass } from '../model/errors.ts';
 
 /**
  * What an activity throws, as Temporal keeps it: the type is our code, the first detail our document, and only what may
  * mend itself is tried again. `host_busy` is no fault but a queue: it is neither logged nor counted.
  */
-export function toFailure(thrown: unknown, triedAgain: readonly RetryClass[] = ['transient']): Error {
+export function toFailure(
+	thrown: unknown,
+	triedAgain: readonly RetryClass[] = ['transient'],
+	/** Until the next attempt, instead of what the activity's options say. */
+	nextRetryDelay?: Duration,
+): Error {
 	if (thrown instanceof ApplicationFailure || thrown instanceof CancelledFailure) return thrown;
 	const error = asRouseError(thrown);
 	return ApplicationFailure.create({
@@ -15,6 +20,7 @@ export function toFailure(thrown: unknown, triedAgain: readonly RetryClass[] = [
 		nonRetryable: !triedAgain.includes(error.retry),
 		details: [error.toDocument()],
 		...(error.cause instanceof Error ? { cause: error.cause } : {}),
+		...(nextRetryDelay === undefined ? {} : { nextRetryDelay }),
 		...(error.code === 'host_busy' ? { category: ApplicationFailureCategory.BENIGN } : {}),
 	});
 }

@@ -7,6 +7,8 @@ import { toFailure } from '../failures.ts';
 const mostInVain = 288;
 /** Of those that have all sent to them anew, and paid for anew: where a link fails so often it will again. */
 const mostAnew = 6;
+/** So that whoever has to mend something first has nearly a day for it, as for others, and not the minutes that six of them take. */
+const betweenAnew = '4h';
 
 /** Of a moment, what its copy can rely on. */
 interface CopyKind {
@@ -62,7 +64,8 @@ export class CopyAttempts {
 		if (!this.#isWaitedFor(error)) return toFailure(error);
 		if (this.#isSpent) return this.#spent(error);
 		const inVain = this.#attempt - this.#beat.furthestAttempt;
-		if (inVain < mostInVain) return toFailure(error, [error.retry]);
+		if (inVain < mostInVain)
+			return toFailure(error, [error.retry], this.#hasReadAnew && isForPerson(error) ? betweenAnew : undefined);
 		return last(error, `${inVain} attempts have come no further`, error.hint);
 	}
 
@@ -70,23 +73,35 @@ export class CopyAttempts {
 		return (this.#beat.anew?.attempts ?? 0) >= mostAnew;
 	}
 
+	/** This one. What has read nothing costs nothing, and may be tried again soon. */
+	get #hasReadAnew(): boolean {
+		return (this.#beat.anew?.attempts ?? 0) > this.#anewBefore.attempts;
+	}
+
 	#spent(error: RouseError): Error {
 		const { attempts = 0, readBytes = 0 } = this.#beat.anew ?? {};
 		const how = `${attempts} attempts have read ${formatBytes(readBytes)} of its disks, each from the first byte on`;
+		const hint = error.hint ?? 'look why processes or the link end';
 		return last(
 			error,
 			how,
-			'have what is fetched kept: `spool: DIRECTORY` of the source in config.yaml; and look why processes or the link end',
+			`${hint}; and have what is fetched kept: \`spool: DIRECTORY\` of the source in config.yaml`,
 		);
 	}
 
-	#isWaitedFor({ code, retry }: RouseError): boolean {
+	#isWaitedFor(error: RouseError): boolean {
+		const { code, retry } = error;
 		// By an attempt that came late, of a worker that stood still: Temporal has given it up, and nobody hears its answer.
 		if (retry === 'transient' || code === 'import_superseded') return true;
 		if (this.#isOnly || this.#beat.furthestBytes === 0) return false;
 		// `internal`: what nobody has foreseen, as the words of a platform's library for a connection that was cut.
-		return retry === 'person' || code === 'repository_missing' || code === 'internal';
+		return isForPerson(error) || code === 'internal';
 	}
+}
+
+/** A file system that is not mounted among them. */
+function isForPerson({ code, retry }: RouseError): boolean {
+	return retry === 'person' || code === 'repository_missing';
 }
 
 /** What is followed by no other. */

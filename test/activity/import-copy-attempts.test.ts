@@ -99,13 +99,28 @@ test('attempts that read anew have an end once six have read something, however 
 	assert.equal(last.nonRetryable, true);
 	assert.match(last.message, /^why \(6 attempts have read 6\.00 GiB of its disks, each from the first byte on\)$/);
 	assert.partialDeepStrictEqual(last.details?.[0], { code: 'source_unreachable' });
-	assert.match(Reflect.get(Object(last.details?.[0]), 'hint'), /spool: DIRECTORY/);
+	assert.match(Reflect.get(Object(last.details?.[0]), 'hint'), /^hint; and .*spool: DIRECTORY/);
 	assert.throws(() => next().begin(), { type: 'import_failed', nonRetryable: true });
 	assert.equal(
 		failure('source_unreachable', attemptsOf({ before: left() })).nonRetryable,
 		false,
 		'others count nothing',
 	);
+});
+
+test('what somebody has to mend has a day for it also where each attempt reads anew; what passes by itself, or costs nothing, is tried again soon', () => {
+	const before = left({ isReadAnew: true });
+	const delayOf = (code: ErrorCode, isReadAnew: boolean, readBytes: number) => {
+		const attempts = attemptsOf({ before, attempt: 2, isReadAnew });
+		attempts.told({ ...progress, readBytes });
+		return failure(code, attempts).nextRetryDelay;
+	};
+	assert.equal(delayOf('space_short', true, 8), '4h');
+	assert.equal(delayOf('repository_missing', true, 8), '4h');
+	assert.equal(delayOf('source_unreachable', true, 8), undefined);
+	assert.equal(delayOf('internal', true, 8), undefined);
+	assert.equal(delayOf('access_denied', true, 0), undefined);
+	assert.equal(delayOf('space_short', false, 8), undefined);
 });
 
 test('the copy of a moment that is read anew counts what earlier attempts have read, and reads nothing once it is enough', async () => {
