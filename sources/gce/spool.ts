@@ -8,7 +8,7 @@ import { makeFolders } from '../../system/make-folders.ts';
 import { makeOwnDirectory } from '../../system/own-directory.ts';
 import type { Claim, Leftover } from '../machine/documents.ts';
 import { generationName, type PinnedObject, shortName } from './object.ts';
-import { SpooledObject, usualPartBytes } from './spooled-object.ts';
+import { keptIn, removeObject, SpooledObject, usualPartBytes } from './spooled-object.ts';
 
 /** Who keeps something there: an import of the workers, or the command, which has no tag before it knows its disks. */
 export type Keeper = Pick<Claim, 'tag' | 'owner'> | 'command';
@@ -62,7 +62,9 @@ export class Spool {
 
 	/** All that an import keeps. */
 	async remove(tag: string, owner: string): Promise<void> {
-		await rm(this.#keeperPath({ tag, owner }), { recursive: true, force: true, maxRetries: 3 });
+		const path = this.#keeperPath({ tag, owner });
+		for (const name of await namesIn(path)) await removeObject(join(path, name));
+		await rm(path, { recursive: true, force: true, maxRetries: 3 });
 	}
 
 	/** What imports keep, of one owner or of all. */
@@ -109,10 +111,7 @@ async function namesIn(path: string): Promise<string[]> {
 
 /** Also while somebody adds to it, or takes it away. */
 async function bytesIn(path: string): Promise<number> {
-	const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
-	const sizes = entries.map(async entry => {
-		const found = entry.isFile() ? await stat(join(entry.parentPath, entry.name)).catch(() => undefined) : undefined;
-		return found?.size ?? 0;
-	});
-	return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+	let bytes = 0;
+	for (const name of await namesIn(path)) bytes += await keptIn(join(path, name)).catch(() => 0);
+	return bytes;
 }

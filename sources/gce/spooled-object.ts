@@ -1,10 +1,33 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { opendir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFileDurably, isErrno, ofMedium } from '../../system/durable-file.ts';
 
 /** What a death loses at most, and what waits in memory. */
 export const usualPartBytes = 16 * 2 ** 20;
 const pieceBytes = 2 ** 18;
+
+/** Where the parts begin. An object of Google's largest size has 330,000 of them: what asks for each, all at once, takes a GiB. */
+async function partsIn(directory: string): Promise<number[]> {
+	return (await readdir(directory)).filter(name => /^\d+$/.test(name)).map(Number);
+}
+
+/** What is kept in the directory of an object whose size is not known: as far as its last part goes. Throws `ENOENT`. */
+export async function keptIn(directory: string): Promise<number> {
+	const parts = await partsIn(directory);
+	if (parts.length === 0) return 0;
+	const last = parts.reduce((a, b) => Math.max(a, b));
+	return last + (await stat(join(directory, String(last)))).size;
+}
+
+/** One part after the other: `rm` alone has all of them in its hands at once. */
+export async function removeObject(directory: string): Promise<void> {
+	try {
+		for await (const { name } of await opendir(directory)) await rm(join(directory, name), { force: true });
+	} catch (error) {
+		if (!isErrno(error, 'ENOENT')) throw error; // somebody was faster
+	}
+	await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+}
 
 /**
  * What was fetched of an object, in a directory of its own: parts of one size, called by where they begin. Each is durable before it has
@@ -49,15 +72,14 @@ export class SpooledObject {
 		}
 	}
 
-	/** What of it is kept, by anybody. */
+	/** What of it is kept, by anybody: by the names alone. */
 	async bytes(): Promise<number> {
-		const names = await this.#unlessGone(readdir(this.#directory), []);
-		const sizes = names.filter(name => /^\d+$/.test(name)).map(async name => this.#sizeOf(Number(name)));
-		return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+		const parts = (await this.#unlessGone(partsIn(this.#directory), [])).filter(at => at < this.#sizeBytes);
+		return parts.reduce((sum, beginsAt) => sum + this.#lengthOf(beginsAt), 0);
 	}
 
 	async remove(): Promise<void> {
-		await rm(this.#directory, { recursive: true, force: true, maxRetries: 3 });
+		await removeObject(this.#directory);
 	}
 
 	#lengthOf(beginsAt: number): number {
@@ -78,13 +100,6 @@ export class SpooledObject {
 
 	async #save(part: Buffer): Promise<void> {
 		await this.#unlessGone(createFileDurably(this.#pathOf(this.#keptBytes), part), false);
-	}
-
-	async #sizeOf(beginsAt: number): Promise<number> {
-		return this.#unlessGone(
-			stat(this.#pathOf(beginsAt)).then(({ size }) => size),
-			0,
-		);
 	}
 
 	async #unlessGone<T, F>(work: Promise<T>, otherwise: F): Promise<T | F> {
