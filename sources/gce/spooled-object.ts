@@ -1,6 +1,6 @@
 import { opendir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFileDurably, isErrno, ofMedium } from '../../system/durable-file.ts';
+import { isErrno, ofMedium, replaceFileDurably } from '../../system/durable-file.ts';
 
 /** What a death loses at most, and what waits in memory. */
 export const usualPartBytes = 16 * 2 ** 20;
@@ -99,7 +99,8 @@ export class SpooledObject {
 	}
 
 	async #save(part: Buffer): Promise<void> {
-		await this.#unlessGone(createFileDurably(this.#pathOf(this.#keptBytes), part), false);
+		// What has the name may be no whole part; and not all file systems can tell that a name is taken.
+		await this.#unlessGone(replaceFileDurably(this.#pathOf(this.#keptBytes), part), undefined);
 	}
 
 	async #unlessGone<T, F>(work: Promise<T>, otherwise: F): Promise<T | F> {

@@ -137,10 +137,10 @@ test('an archive that is none any more, for a byte that has changed where it is 
 	assert.deepEqual(rangesOf(from), [0, 700_000, 700_000, 0]);
 });
 
-test('a part that is not whole is fetched again, once, with what lies behind it', async t => {
+test('parts that are not whole are fetched again, once, with what lies behind them', async t => {
 	const from = await spooled(t);
 	await read(from);
-	await truncate((await partsIn(from)).find(path => path.endsWith('/600000')) ?? '', 99_999);
+	for (const part of await partsIn(from)) if (/\/[68]00000$/.test(part)) await truncate(part, 99_999);
 	for (let attempt = 0; attempt < 2; attempt++) assert.ok((await read(from)).equals(bytes));
 	assert.deepEqual(rangesOf(from), [0, 600_000]);
 });
