@@ -50,7 +50,7 @@ function notKnown({ name, problem }: SourceFacts): Finding[] {
 		{
 			code: 'source_silent',
 			subject: name,
-			explanation: `what is left on the platform of ${name} is not known: ${problem.message}`,
+			explanation: `what imports of ${name} have left is not known: ${problem.message}`,
 			command: `rouse backup plan ${name}`,
 		},
 	];
@@ -63,12 +63,13 @@ function leftOver({ name, leftovers }: SourceFacts): Finding[] {
 }
 
 function told(name: string, { what, tag, since, costText, canDelete }: LeftoverFacts): Finding {
-	const begun = since === null ? '' : ` since ${since}`;
+	const begun = since === null ? '' : ` (there since ${since})`;
 	const cost = costText === null ? '' : `; ${costText}`;
 	return {
 		code: 'import_left_over',
 		subject: name,
-		explanation: `${what} of import ${tag} ${begun === '' ? 'are' : 'have been'} left by backups of ${name}${begun}, and no import needs them${cost}`,
+		// Where that is `what` says: on a platform, or what was fetched from there on this side.
+		explanation: `import ${tag} of ${name} has left ${what}${begun}, and no import needs that${cost}`,
 		command: commandFor(name, canDelete),
 	};
 }
@@ -79,7 +80,7 @@ function toldTogether(name: string, more: readonly LeftoverFacts[]): Finding[] {
 		{
 			code: 'import_left_over',
 			subject: name,
-			explanation: `${more.length} more things of imports are left by backups of ${name}, and no import needs them`,
+			explanation: `imports of ${name} have left ${more.length} more things, and no import needs them`,
 			command: commandFor(
 				name,
 				more.some(({ canDelete }) => canDelete),
@@ -89,5 +90,5 @@ function toldTogether(name: string, more: readonly LeftoverFacts[]): Finding[] {
 }
 
 function commandFor(name: string, canDelete: boolean): string {
-	return canDelete ? `rouse backup start ${name}` : 'remove them with the tools of the platform';
+	return canDelete ? `rouse backup start ${name}` : 'remove it where it is, by hand or with the tools of the platform';
 }

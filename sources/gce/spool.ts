@@ -76,7 +76,8 @@ export class Spool {
 			const found = await stat(path).catch(() => undefined); // taken away meanwhile
 			if (found === undefined) continue;
 			const what = shortName(`${formatBytes(await bytesIn(path))} of archives in ${this.#path}`);
-			const since = found.birthtime.toISOString();
+			// When the last of its objects was begun; not all file systems know when a directory was made.
+			const since = found.mtime.toISOString();
 			yield { tag, owner: parts.join('/'), what, since, costText: null, canDelete: true };
 		}
 	}

@@ -309,11 +309,18 @@ test('`findingsOf` what an import has left says what it costs, and that the next
 		findings.map(({ code, subject, command }) => [code, subject, command]),
 		[
 			['import_left_over', 'web', 'rouse backup start web'],
-			['import_left_over', 'web', 'remove them with the tools of the platform'],
+			['import_left_over', 'web', 'remove it where it is, by hand or with the tools of the platform'],
 			['source_silent', 'db', 'rouse backup plan db'],
 		],
 	);
-	assert.match(findings[0]?.explanation ?? '', /snapshot snap-1 .*; 0\.05 USD a day$/);
+	assert.match(findings[0]?.explanation ?? '', /^import .* of web has left snapshot snap-1, .*; 0\.05 USD a day$/);
+	const here = { ...leftover, what: '2.00 GiB of archives in /spool', since: '2026-11-20T03:00:00Z', costText: null };
+	const [ofSpool] = findingsOf({ ...calm, sources: [{ ...source, leftovers: [here] }] });
+	assert.match(
+		ofSpool?.explanation ?? '',
+		/left 2\.00 GiB of archives in \/spool \(there since 2026-11-20T03:00:00Z\)/,
+	);
+	assert.doesNotMatch(ofSpool?.explanation ?? '', /platform/);
 });
 
 test('`findingsOf` a host that is owed an undo says since when, and how it ends where the host is gone for good', () => {
