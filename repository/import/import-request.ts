@@ -55,7 +55,7 @@ export interface ImportOptions {
 	signal?: AbortSignal | undefined;
 	clock?: Clock;
 	progress?: ((progress: ImportProgress) => void) | undefined;
-	/** Name of a step that was just reached: `intent`, `known`, `disk`, `data`, `pages`, `manifest`. */
+	/** Name of a step that was just reached: `intent`, `known`, `disk`, `data`, `pages`, `checked`, `manifest`. */
 	reached?: ((place: string) => void) | undefined;
 }
 

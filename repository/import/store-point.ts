@@ -74,7 +74,7 @@ export async function storePoint(plan: ImportPlan, options: ImportOptions & { cl
 		options.reached?.('known');
 		const disks = await storeDisks(plan, workshop, { ...options, signal });
 		const config = await configOf(plan, workshop.chunks, disks, signal);
-		const point = await publish(plan, { config, disks }, signal);
+		const point = await publish(plan, { config, disks }, { ...options, signal });
 		options.reached?.('manifest');
 		const warnings = [...workshop.warnings, ...(await tidyUp(store, workshop.index, signal))];
 		return { ...storedBy(workshop, point), warnings };
@@ -166,12 +166,13 @@ async function configOf(
 async function publish(
 	plan: ImportPlan,
 	{ config, disks }: Pick<Manifest, 'config' | 'disks'>,
-	signal: AbortSignal,
+	{ signal, reached }: Pick<ImportOptions, 'reached'> & { signal: AbortSignal },
 ): Promise<RestorePoint> {
 	const { repository, machine, time, importId, facts, sources } = plan;
 	const { store } = repository;
 	// Last before the manifest: what changes from here on is another moment's.
 	for (const source of sources) await source.checkUnchanged?.(signal);
+	reached?.('checked');
 	await mayWrite(store, signal);
 	signal.throwIfAborted();
 	const key = keys.point(machine, time);
