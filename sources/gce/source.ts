@@ -92,6 +92,7 @@ export class GceArchiveSource implements MachineSource {
 			disks: disks.map(({ key }, number) => ({ key, reads: 'all', why, expectedBytes: objects[number]?.sizeBytes })),
 			consistency: disks.length > 1 ? 'none' : 'crash',
 			cost: costOf(objects),
+			spool: (await this.#spool?.outlook(objects)) ?? noSpool,
 			warnings: [
 				...(disks.length > 1
 					? ['nobody knows whether its archives are of one time: the machine may find disks that do not fit together']
@@ -198,6 +199,7 @@ export class GceArchiveSource implements MachineSource {
 	}
 }
 
+const noSpool = 'none: an attempt that follows another has all of it sent anew, and six may read some of it';
 const why = 'an archive does not tell what has changed since another';
 
 function changed(address: GsAddress): RouseError {

@@ -5,7 +5,7 @@ import { formatBytes } from '../../model/format-bytes.ts';
 import { sha256Of } from '../../repository/format/sha256.ts';
 import { isErrno, syncDirectory } from '../../system/durable-file.ts';
 import { makeFolders } from '../../system/make-folders.ts';
-import { makeOwnDirectory } from '../../system/own-directory.ts';
+import { checkOwnDirectory, makeOwnDirectory, type OwnDirectory } from '../../system/own-directory.ts';
 import type { Claim, Leftover } from '../machine/documents.ts';
 import { generationName, type PinnedObject, shortName } from './object.ts';
 import { keptIn, removeObject, SpooledObject, usualPartBytes } from './spooled-object.ts';
@@ -37,9 +37,17 @@ export class Spool {
 		this.#freeBytesAt = freeBytesAt;
 	}
 
+	/** What it would keep, for people. Changes nothing; throws `config_invalid` as {@link mustHaveRoom}. */
+	async outlook(objects: readonly PinnedObject[]): Promise<string> {
+		await checkOwnDirectory(this.#own);
+		const needBytes = objects.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+		const freeBytes = await this.#freeBytesAt(await nearest(this.#path));
+		return `takes ${formatBytes(needBytes)} until it is imported, where ${formatBytes(freeBytes)} are free`;
+	}
+
 	/** `space_short` where what is still to be fetched of these has no room; `config_invalid` for a directory that is not ours alone. */
 	async mustHaveRoom(keeper: Keeper, objects: readonly PinnedObject[]): Promise<void> {
-		await makeOwnDirectory({ path: this.#path, what: 'spool', elsewhere: 'name another directory' });
+		await makeOwnDirectory(this.#own);
 		const kept = await Promise.all(objects.map(object => this.#objectOf(keeper, object).bytes()));
 		const needBytes = objects.reduce((sum, { sizeBytes }, index) => sum + sizeBytes - (kept[index] ?? 0), 0);
 		const freeBytes = await this.#freeBytesAt(this.#path);
@@ -82,6 +90,10 @@ export class Spool {
 		}
 	}
 
+	get #own(): OwnDirectory {
+		return { path: this.#path, what: 'spool', elsewhere: 'name another directory' };
+	}
+
 	#keeperPath(keeper: Keeper): string {
 		const name = keeper === 'command' ? keeper : `${keeper.tag}.${keeper.owner.replaceAll('/', '.')}`;
 		return join(this.#path, name);
@@ -93,6 +105,17 @@ export class Spool {
 
 	#objectOf(keeper: Keeper, object: PinnedObject): SpooledObject {
 		return new SpooledObject(this.#directoryOf(keeper, object), object.sizeBytes, this.#partBytes);
+	}
+}
+
+/** Itself, or the one above it that is there, which is on the same file system once it is made. */
+async function nearest(path: string): Promise<string> {
+	try {
+		await stat(path);
+		return path;
+	} catch (error) {
+		if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error;
+		return nearest(dirname(path));
 	}
 }
 

@@ -79,6 +79,8 @@ export const sourcePlanSchema = z.strictObject({
 	consistency: consistencySchema,
 	/** What the platform will ask for it, as a sentence; null when nothing. */
 	cost: printable(200).nullable(),
+	/** What of it is kept on this side until it is imported, or what it means that nothing is; absent where nothing could be. */
+	spool: printable(200).optional(),
 	warnings: z.array(printable(300)).max(mostWarnings),
 });
 export type SourcePlan = z.infer<typeof sourcePlanSchema>;

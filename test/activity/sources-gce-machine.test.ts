@@ -1,6 +1,8 @@
 /** A machine by its archives, from a stub of Google: what is described, pinned, lost and imported. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readSourceFacts } from '../../model/source-facts.ts';
 import { readPoint } from '../../repository/points.ts';
@@ -174,6 +176,11 @@ test('with a spool an import keeps what it has fetched until it is committed, gi
 	const tags = async () => (await kept()).map(({ tag }) => tag).toSorted();
 	const full = new Spool(site.directory, { freeBytesAt: async () => 1000 });
 	const unread = await makeOrder(await places(), wish());
+	assert.match((await makeOrder(await placesOf(t, site), wish())).plan.spool ?? '', /^none: .* six may read/);
+	const there = join(site.directory, 'to-be-made', 'spool');
+	const planned = await makeOrder(await placesOf(t, site, { spool: new Spool(there) }), wish());
+	assert.match(planned.plan.spool ?? '', /^takes 2\.0\d MiB until it is imported, where \d.* are free$/);
+	assert.deepEqual((await readdir(site.directory)).includes('to-be-made'), false, 'a plan changes nothing');
 	await assert.rejects(beginMoment(await placesOf(t, site, { spool: full }), unread), { code: 'space_short' });
 	const first = await begun();
 	const second = await begun();

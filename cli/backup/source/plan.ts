@@ -39,6 +39,7 @@ function planAnswer(source: string, repository: string, order: ImportOrder) {
 		name,
 		consistency: plan.consistency,
 		cost: plan.cost,
+		spool: plan.spool ?? null,
 		base: base?.restorePoint ?? null,
 		disks: described.disks.map(({ key, sizeBytes }, number) => ({
 			key,
@@ -55,7 +56,7 @@ function planAnswer(source: string, repository: string, order: ImportOrder) {
 }
 
 function planText(answer: ReturnType<typeof planAnswer>): string {
-	const { machine, name, kind, uri, base, consistency, cost, leftOut, assumed, source } = answer;
+	const { machine, name, kind, uri, base, consistency, cost, spool, leftOut, assumed, source } = answer;
 	return [
 		`${machine}: ${name} (${kind}, ${uri})`,
 		`Base         ${base === null ? 'none: all of it is read' : `${machine}@${base}`}`,
@@ -67,6 +68,7 @@ function planText(answer: ReturnType<typeof planAnswer>): string {
 		...leftOut.map(({ what, why }) => `left out     ${what}: ${why}`),
 		...(assumed.length === 0 ? [] : [`assumed      ${assumed.join(', ')}: say it under spec`]),
 		...(cost === null ? [] : [`Cost         ${cost}`]),
+		...(spool === null ? [] : [`Spool        ${spool}`]),
 		`Next: rouse backup start ${source}`,
 	]
 		.map(terminalLine)
