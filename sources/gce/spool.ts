@@ -61,6 +61,7 @@ export class Spool {
 
 	/** Where an object is kept: made when it is not there. Throws as {@link mustHaveRoom}. */
 	async open(keeper: Keeper, object: PinnedObject): Promise<SpooledObject> {
+		await this.#objectOf(keeper, object).removeUnfinished();
 		await this.mustHaveRoom(keeper, [object]);
 		const directory = this.#directoryOf(keeper, object);
 		await makeFolders(directory, 0o700);

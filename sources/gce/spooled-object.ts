@@ -1,6 +1,6 @@
 import { opendir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno, ofMedium, replaceFileDurably } from '../../system/durable-file.ts';
+import { isErrno, ofMedium, replaceFileDurably, temporarySuffix } from '../../system/durable-file.ts';
 
 /** What a death loses at most, and what waits in memory. */
 export const usualPartBytes = 16 * 2 ** 20;
@@ -76,6 +76,13 @@ export class SpooledObject {
 	async bytes(): Promise<number> {
 		const parts = (await this.#unlessGone(partsIn(this.#directory), [])).filter(at => at < this.#sizeBytes);
 		return parts.reduce((sum, beginsAt) => sum + this.#lengthOf(beginsAt), 0);
+	}
+
+	/** What those have left that died while they kept something. Whoever does so now keeps nothing of that part, which is here soon. */
+	async removeUnfinished(): Promise<void> {
+		const names = await this.#unlessGone(readdir(this.#directory), []);
+		for (const name of names)
+			if (name.endsWith(temporarySuffix)) await rm(join(this.#directory, name), { force: true });
 	}
 
 	async remove(): Promise<void> {

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { GoogleApi } from '../../sources/gce/google/api.ts';
 import { findObject, type PinnedObject } from '../../sources/gce/object.ts';
 import { openObjectArchive } from '../../sources/gce/object-archive.ts';
 import { bytesOfObject } from '../../sources/gce/object-bytes.ts';
 import { type Keeper, Spool } from '../../sources/gce/spool.ts';
+import { temporaryPath } from '../../system/durable-file.ts';
 import { GceSite, packedArchive } from '../equipment/gce/bench.ts';
 import { noise } from '../equipment/repositories.ts';
 
@@ -143,6 +144,18 @@ test('parts that are not whole are fetched again, once, with what lies behind th
 	for (const part of await partsIn(from)) if (/\/[68]00000$/.test(part)) await truncate(part, 99_999);
 	for (let attempt = 0; attempt < 2; attempt++) assert.ok((await read(from)).equals(bytes));
 	assert.deepEqual(rangesOf(from), [0, 600_000]);
+});
+
+test('what a death has left of a part that was being written takes no room from the next attempt', async t => {
+	const from = await spooled(t);
+	await read(from, { most: 250_000 });
+	const [part = ''] = await partsIn(from);
+	await writeFile(temporaryPath(part), bytes);
+	assert.ok((await read(from)).equals(bytes));
+	assert.deepEqual(
+		(await readdir(dirname(part))).toSorted(),
+		(await partsIn(from)).map(path => basename(path)).toSorted(),
+	);
 });
 
 test('two commands that read one archive at once do not disturb each other, also when one of them is done', async t => {
