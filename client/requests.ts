@@ -8,7 +8,7 @@ import { pointWarnings } from '../model/point-warnings.ts';
 import type { Place, RecoveryRequest } from '../model/recovery.ts';
 import { resolvePoint } from '../repository/points.ts';
 import { readChosenPoint } from '../repository/read-points.ts';
-import { openRepository } from '../repository/repository.ts';
+import { withRepositoryIn } from '../repository/repository.ts';
 import { type HostView, protocolVersion } from '../supervisor/protocol.ts';
 import type { Config } from '../system/installation.ts';
 import { caller } from './caller.ts';
@@ -243,13 +243,10 @@ export interface FoundPoint {
 }
 
 async function findPoint(directory: string, { machine, point }: PointReference): Promise<FoundPoint> {
-	const repository = await openRepository(directory);
-	try {
+	return withRepositoryIn(directory, async repository => {
 		const time = await resolvePoint(repository, machine, point);
 		const { manifestDigest, manifest } = await readChosenPoint(repository, machine, time);
 		const { config, facts, disks } = manifest;
 		return { machine, time, manifestDigest, config, facts, disks };
-	} finally {
-		await repository.store.close();
-	}
+	});
 }

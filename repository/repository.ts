@@ -67,6 +67,16 @@ export async function openRepository(directory: string): Promise<Repository> {
 	return openStore(new DirectoryStore(path));
 }
 
+/** Opens the repository of a directory for as long as `work` takes. */
+export async function withRepositoryIn<T>(directory: string, work: (repository: Repository) => Promise<T>): Promise<T> {
+	const repository = await openRepository(directory);
+	try {
+		return await work(repository);
+	} finally {
+		await repository.store.close();
+	}
+}
+
 /** The repository in a store; same errors as {@link openRepository}. The store is closed when there is none. */
 export async function openStore(store: Store): Promise<Repository> {
 	try {

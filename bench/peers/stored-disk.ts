@@ -6,7 +6,7 @@ import { DirectChunkSource } from '../../repository/direct-chunk-source.ts';
 import { diskChunks } from '../../repository/disk-chunks.ts';
 import { DiskReader } from '../../repository/disk-reader.ts';
 import { readPoint, resolvePoint } from '../../repository/points.ts';
-import { openRepository, type Repository } from '../../repository/repository.ts';
+import { type Repository, withRepositoryIn } from '../../repository/repository.ts';
 import { VerifiedChunks } from '../../repository/verified-chunks.ts';
 
 /** The machine whose points are measured. */
@@ -14,12 +14,12 @@ export const machine = 'bench';
 
 /** The only disk of the latest point. */
 export async function storedDisk(repository: string): Promise<DiskImage> {
-	return await opened(repository, latestDisk);
+	return await withRepositoryIn(repository, latestDisk);
 }
 
 /** SHA-256 of all its bytes. */
 export async function sha256Stored(repository: string): Promise<string> {
-	return await opened(repository, async ({ store, ...rest }) => {
+	return await withRepositoryIn(repository, async ({ store, ...rest }) => {
 		const image = await latestDisk({ store, ...rest });
 		const chunks = new VerifiedChunks(new DirectChunkSource(store));
 		const hash = createHash('sha256');
@@ -46,13 +46,4 @@ async function latestDisk(repository: Repository): Promise<DiskImage> {
 	const [disk] = manifest.disks;
 	if (disk === undefined) throw new RouseError('internal', `${repository.location}: the point has no disk`);
 	return disk;
-}
-
-async function opened<T>(directory: string, work: (repository: Repository) => Promise<T>): Promise<T> {
-	const repository = await openRepository(directory);
-	try {
-		return await work(repository);
-	} finally {
-		await repository.store.close();
-	}
 }

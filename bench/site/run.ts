@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectTemporal, type TemporalClient } from '../../client/connection.ts';
 import { summarise } from '../../client/summaries.ts';
 import { runningServices, serviceHolder } from '../../keeper/services.ts';
-import { openRepository } from '../../repository/repository.ts';
+import { withRepositoryIn } from '../../repository/repository.ts';
 import { places } from '../../system/installation.ts';
 import { EmbeddedInstallation } from '../../test/equipment/embedded-installation.ts';
 import { importDisks, noise, wholeSource } from '../../test/equipment/repositories.ts';
@@ -76,12 +76,9 @@ async function bringUp(temporal: string, after: (hook: () => unknown) => void): 
 	const here = await EmbeddedInstallation.up({ after }, `${config.join('\n')}\n`, prefix =>
 		mkdtemp(join(tmpdir(), prefix)),
 	);
-	const repository = await openRepository(here.repository);
-	try {
-		await importDisks(repository, [wholeSource(noise(MiB, 1))], { machine: 'web01' });
-	} finally {
-		await repository.store.close();
-	}
+	await withRepositoryIn(here.repository, repository =>
+		importDisks(repository, [wholeSource(noise(MiB, 1))], { machine: 'web01' }),
+	);
 	return here;
 }
 

@@ -1,7 +1,7 @@
 import type { PointReference } from '../../model/names.ts';
 import { type RestorePoint, resolvePoint } from '../../repository/points.ts';
 import { readChosenPoint } from '../../repository/read-points.ts';
-import { openRepository, type Repository } from '../../repository/repository.ts';
+import { type Repository, withRepositoryIn } from '../../repository/repository.ts';
 import { chooseRepository } from '../repository-choice.ts';
 import type { Context } from '../terminal/command.ts';
 
@@ -11,12 +11,7 @@ export async function withRepository<T>(
 	option: string | undefined,
 	use: (repository: Repository) => Promise<T>,
 ): Promise<T> {
-	const repository = await openRepository(await chooseRepository(context, option));
-	try {
-		return await use(repository);
-	} finally {
-		await repository.store.close();
-	}
+	return await withRepositoryIn(await chooseRepository(context, option), use);
 }
 
 export async function findPoint(

@@ -1,6 +1,6 @@
 import type { ImportName, Imports } from '../../../client/imports.ts';
 import { RouseError } from '../../../model/errors.ts';
-import { openRepository } from '../../../repository/repository.ts';
+import { withRepositoryIn } from '../../../repository/repository.ts';
 import type { ImportPlaces } from '../../../sources/machine-child/calls.ts';
 import type { Config } from '../../../system/installation.ts';
 import { sourceIn } from '../../../system/machine-sources.ts';
@@ -16,12 +16,8 @@ export interface MeantSource {
 export async function sourceMeant(context: Pick<Context, 'env'>, name: string, config: Config): Promise<MeantSource> {
 	const { machine } = sourceIn(config, name);
 	const directory = await directoryOf(context, name, config);
-	const repository = await openRepository(directory);
-	try {
-		return { machine, places: { source: name, repository: directory, repositoryId: repository.id } };
-	} finally {
-		await repository.store.close();
-	}
+	const repositoryId = await withRepositoryIn(directory, async ({ id }) => id);
+	return { machine, places: { source: name, repository: directory, repositoryId } };
 }
 
 /**
