@@ -1,5 +1,6 @@
 import type { MachineConfig } from '../../model/machine.ts';
 import { bootWarnings } from '../boot-warnings.ts';
+import { securityWarnings } from '../security-warnings.ts';
 import { hypervGuest } from './guest-needs.ts';
 import type { HypervHardware } from './hardware.ts';
 
@@ -26,23 +27,13 @@ function driverWarnings(config: MachineConfig, hardware: HypervHardware): string
 	];
 }
 
-function firmwareWarnings(
-	{ os, firmware, secureBoot, vtpm, efiVariables }: MachineConfig,
-	{ generation, secureBoot: chosen }: HypervHardware,
-): string[] {
-	const warnings: string[] = [];
-	if ((firmware === 'efi') !== (generation === 2))
-		warnings.push(
-			`it started by ${firmware === 'efi' ? 'UEFI' : 'a BIOS'}, which generation ${generation} does not have`,
-		);
-	if (secureBoot === true && chosen === 'Off') warnings.push('Secure Boot was on: the machine starts without it');
-	if (vtpm === true) {
-		const keys = os === 'windows' ? 'BitLocker asks for its recovery key' : 'keys that were sealed to it are needed';
-		warnings.push(`it had a TPM, and gets none: ${keys}`);
-	}
-	if (efiVariables !== null && efiVariables.length > 0)
-		warnings.push('its EFI variables are not carried over: the firmware looks itself for what to start');
-	return warnings;
+function firmwareWarnings(config: MachineConfig, { generation, secureBoot: chosen }: HypervHardware): string[] {
+	const isEfi = config.firmware === 'efi';
+	const other = `it started by ${isEfi ? 'UEFI' : 'a BIOS'}, which generation ${generation} does not have`;
+	return [
+		...(isEfi === (generation === 2) ? [] : [other]),
+		...securityWarnings(config, { withSecureBoot: chosen !== 'Off' }),
+	];
 }
 
 function diskWarnings({ disks }: MachineConfig, hardware: HypervHardware): string[] {

@@ -7,6 +7,7 @@ import type { Choice, PlatformData } from '../../model/hardware.ts';
 import type { MachineConfig } from '../../model/machine.ts';
 import { bootWarnings } from '../boot-warnings.ts';
 import type { HardwareRequest } from '../contract.ts';
+import { securityWarnings } from '../security-warnings.ts';
 import { guestNeeds } from './guest-needs.ts';
 import {
 	acceleratorSchema,
@@ -82,7 +83,7 @@ export function chooseDevices(
 		warnings: [
 			...warnBus(diskBus),
 			...bootWarnings(config, guestNeeds({ diskBus, nicModel })),
-			...warnSecurity(config),
+			...securityWarnings(config, { withSecureBoot: false }),
 			...warnSerials(config),
 			...warnMacvtaps(nics),
 		],
@@ -146,18 +147,6 @@ function warnBus(diskBus: QemuHardware['diskBus']): string[] {
 		"SATA disks: while the repository is away the guest's driver gives up waiting after about 30 s and resets the disk; " +
 			'with virtio drivers a guest waits for as long as it takes',
 	];
-}
-
-function warnSecurity({ os, secureBoot, vtpm, efiVariables }: MachineConfig): string[] {
-	const warnings: string[] = [];
-	if (secureBoot === true) warnings.push('Secure Boot was on: the machine starts without it');
-	if (vtpm === true) {
-		const keys = os === 'windows' ? 'BitLocker asks for its recovery key' : 'keys that were sealed to it are needed';
-		warnings.push(`it had a TPM, and gets none: ${keys}`);
-	}
-	if (efiVariables !== null && efiVariables.length > 0)
-		warnings.push('its EFI variables are not carried over: the firmware looks itself for what to start');
-	return warnings;
 }
 
 function checkNetwork(mac: string, target: string, { offered, missing, instead }: Networks): void {
