@@ -1,8 +1,6 @@
 /** Linux hosts at the command line: what adding and removing one needs of this installation and of the person. */
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { connectTemporal } from '../../client/connection.ts';
-import { untilHostPolls } from '../../client/host-polls.ts';
 import type { SetupEvent } from '../../hypervisors/hyperv/host-setup/work.ts';
 import { RouseError } from '../../model/errors.ts';
 import { type Installation, loadConfig } from '../../system/installation.ts';
@@ -11,6 +9,7 @@ import type { LinuxHostRecord, WantedLinuxHost } from './linux/record.ts';
 import type { LinuxParts } from './linux/work.ts';
 import type { RemovalOptions } from './removal-options.ts';
 import { showing } from './showing.ts';
+import { untilReady } from './until-ready.ts';
 
 interface LinuxOptions {
 	ssh: { user: string; host: string };
@@ -23,8 +22,12 @@ interface LinuxOptions {
 	dryRun?: boolean | undefined;
 }
 
-/** A first start there compiles, on a machine that may be busy with other things. */
-const readyMs = 5 * 60_000;
+const ready = {
+	/** A first start there compiles, on a machine that may be busy with other things. */
+	timeoutMs: 5 * 60_000,
+	otherwise: 'services run there, and none comes to Temporal',
+	look: 'what its services say there (services/host-worker.log of its home)',
+};
 
 export async function addLinux(
 	context: Context,
@@ -78,7 +81,7 @@ async function linuxParts(
 		installPackages: options.installPackages ?? false,
 		precheck: () => precheck(installation),
 		archive: () => programArchive({ cacheDirectory, signal }),
-		ready: hostId => untilReady(installation, hostId, signal),
+		ready: hostId => untilReady(installation, hostId, { ...ready, signal }),
 		tell: options.tell,
 		signal,
 	};
@@ -93,21 +96,6 @@ async function precheck(installation: Installation): Promise<void> {
 	const problems = new Set((await Promise.all(looks)).flat());
 	if (process.arch !== 'x64') problems.add(`what is sent is this machine's own Node, which is one for ${process.arch}`);
 	refuseLocally([...problems]);
-}
-
-async function untilReady(installation: Installation, hostId: string, signal: AbortSignal): Promise<void> {
-	const temporal = await connectTemporal(installation);
-	try {
-		await untilHostPolls(temporal, hostId, { timeoutMs: readyMs, signal });
-	} catch (cause) {
-		if (!(cause instanceof RouseError) || cause.code !== 'timeout') throw cause;
-		throw new RouseError('worker_missing', `services run there, and none comes to Temporal: ${cause.message}`, {
-			hint: 'look at what its services say there (services/host-worker.log of its home), and at what is between it and Temporal; then give the command again',
-			cause,
-		});
-	} finally {
-		await temporal.close();
-	}
 }
 
 /** Undoes {@link addLinux}. */

@@ -8,18 +8,16 @@ import { buildAppliance } from '../../appliance/build.ts';
 import { makeSeedDisk } from '../../appliance/first-boot/seed-disk.ts';
 import { parseSeed } from '../../appliance/first-boot/seed.ts';
 import { writeVhdx } from '../../appliance/vhdx-file.ts';
-import { connectTemporal } from '../../client/connection.ts';
-import { untilHostPolls } from '../../client/host-polls.ts';
 import { type HostKey, readCommand } from '../../hypervisors/hyperv/host-setup/host-keys.ts';
 import { hostFiles } from '../../hypervisors/hyperv/host-setup/record.ts';
 import type { SetupEvent, SetupParts } from '../../hypervisors/hyperv/host-setup/work.ts';
-import { RouseError } from '../../model/errors.ts';
 import { addHostId } from '../../system/configured-hosts.ts';
 import { type Installation, places } from '../../system/installation.ts';
 import type { Context } from '../terminal/command.ts';
 import { admitOnce, planAccess, readAccess } from './given.ts';
 import { diskProblems, nameProblems, refuseLocally, servedProblems } from './local-problems.ts';
 import { mustBeOurs, withdrawOurs } from './own-access.ts';
+import { untilReady } from './until-ready.ts';
 
 export interface SetupOptions {
 	identity?: string | undefined;
@@ -27,8 +25,12 @@ export interface SetupOptions {
 	appliance?: string | undefined;
 }
 
-/** A first boot makes keys and file systems, on a disk that may be slow. */
-const readyMs = 15 * 60_000;
+const ready = {
+	/** A first boot makes keys and file systems, on a disk that may be slow. */
+	timeoutMs: 15 * 60_000,
+	otherwise: 'the appliance runs, and does not come to Temporal',
+	look: 'its console at the host (vmconnect), whose line `rouse-appliance-report` tells its addresses and services',
+};
 
 /** `tell` shows what goes on; whoever calls ends its progress. */
 export function setupParts(
@@ -67,27 +69,12 @@ export function setupParts(
 			return JSON.stringify({ version: 0, kind: 'hyperv', ...facts, ...given });
 		},
 		writeSeed: async (path, text) => await writeSeedVhdx(path, raw => makeSeedDisk(raw, parseSeed(text))),
-		ready: hostId => untilReady(installation, hostId, signal),
+		ready: hostId => untilReady(installation, hostId, { ...ready, signal }),
 		register: async hostId => await addHostId(installation, name, hostId),
 		withdraw: record => withdrawOurs(installation, name, access, record),
 		tell: options.tell,
 		signal,
 	};
-}
-
-async function untilReady(installation: Installation, hostId: string, signal: AbortSignal): Promise<void> {
-	const temporal = await connectTemporal(installation);
-	try {
-		await untilHostPolls(temporal, hostId, { timeoutMs: readyMs, signal });
-	} catch (cause) {
-		if (!(cause instanceof RouseError) || cause.code !== 'timeout') throw cause;
-		throw new RouseError('worker_missing', `the appliance runs, and does not come to Temporal: ${cause.message}`, {
-			hint: 'look at its console at the host (vmconnect), whose line `rouse-appliance-report` tells its addresses and services, and at what is between it and Temporal; then give the command again',
-			cause,
-		});
-	} finally {
-		await temporal.close();
-	}
 }
 
 async function writeSeedVhdx(path: string, makeRaw: (path: string) => Promise<void>): Promise<void> {
