@@ -89,6 +89,22 @@ async function answered(socket: Socket, deadline: AbortSignal): Promise<boolean>
 	// The byte that is in no JSON ends whatever the agent had half read.
 	const question = JSON.stringify({ execute: 'guest-sync-delimited', arguments: { id } });
 	socket.write(Buffer.concat([Buffer.of(0xff), Buffer.from(`${question}\n`)]));
+	return (await heardUntil(socket, deadline, mostBytes, heard => isAnswer(heard, id))) !== undefined;
+}
+
+/** The next line, as JSON; undefined for what is none, or longer than `most`: a guest may say anything. */
+async function answerLine(socket: Socket, deadline: AbortSignal, most: number): Promise<unknown> {
+	const heard = await heardUntil(socket, deadline, most, bytes => bytes.includes('\n'));
+	return heard && jsonOf(heard.subarray(0, heard.indexOf('\n')).toString('utf8'));
+}
+
+/** All that came when it `isEnough`; undefined when that is more than `most`, or the socket ends before. */
+async function heardUntil(
+	socket: Socket,
+	deadline: AbortSignal,
+	most: number,
+	isEnough: (heard: Buffer) => boolean,
+): Promise<Buffer | undefined> {
 	const stop = () => socket.destroy();
 	deadline.addEventListener('abort', stop, { once: true });
 	let heard = Buffer.alloc(0);
@@ -96,25 +112,7 @@ async function answered(socket: Socket, deadline: AbortSignal): Promise<boolean>
 		// Not to be destroyed when it is left: a command may follow.
 		for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
 			heard = Buffer.concat([heard, chunk as Buffer]);
-			if (isAnswer(heard, id)) return true;
-			if (heard.length > mostBytes) return false;
-		}
-		return false;
-	} finally {
-		deadline.removeEventListener('abort', stop);
-	}
-}
-
-/** The next line, as JSON; undefined for what is none, or longer than `most`. */
-async function answerLine(socket: Socket, deadline: AbortSignal, most: number): Promise<unknown> {
-	const stop = () => socket.destroy();
-	deadline.addEventListener('abort', stop, { once: true });
-	let heard = Buffer.alloc(0);
-	try {
-		for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-			heard = Buffer.concat([heard, chunk as Buffer]);
-			const end = heard.indexOf('\n');
-			if (end >= 0) return jsonOf(heard.subarray(0, end).toString('utf8')); // a guest may say anything
+			if (isEnough(heard)) return heard;
 			if (heard.length > most) return undefined;
 		}
 		return undefined;
