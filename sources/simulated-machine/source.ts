@@ -5,6 +5,7 @@ import { exists } from '../../system/if-there.ts';
 import { type Reached, reachedFromEnvironment } from '../../system/reached.ts';
 import type { MachineSource, OpenedMoment } from '../machine/contract.ts';
 import type * as documents from '../machine/documents.ts';
+import { mustBePlanned } from '../machine/planned.ts';
 import { type Changed, changesIn, changesSince, forgetChanges } from './changes.ts';
 import { momentLost, SimulatedDisk } from './disk.ts';
 import { type FaultPlace, Faults } from './faults.ts';
@@ -86,16 +87,14 @@ export class SimulatedMachineSource implements MachineSource {
 		if (await exists(this.#files.busy))
 			throw new RouseError('source_busy', 'somebody else is reading the disks of this machine');
 		const since = nameOf(order.since);
-		const planned = order.described.disks.map(({ key, sizeBytes }) => ({ key, sizeBytes }));
 		const found = await findSet(this.#files, order);
-		if (found === undefined && JSON.stringify(disks) !== JSON.stringify(planned))
-			throw new RouseError('source_changed', 'the machine has not the disks any more that were planned');
+		if (found === undefined) mustBePlanned(disks, order);
 		const { tag, owner, identity } = order;
 		const made =
 			found ??
 			(await makeSet(this.#files, {
 				mark: { tag, owner, set: crypto.randomUUID() },
-				disks: planned,
+				disks,
 				takenAt: this.#now(),
 				records: flavour === 'bitmaps',
 				since,

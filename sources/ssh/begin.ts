@@ -1,17 +1,17 @@
 /** A moment of a machine's volumes: what is looked at before, the snapshots, and what is noted of them. */
 import { createHash, randomUUID } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { RouseError } from '../../model/errors.ts';
 import { type Consistency, machineConsistency } from '../../model/source-facts.ts';
 import type { Reached } from '../../system/reached.ts';
 import type { BeginOrder, SourceMoment } from '../machine/documents.ts';
+import { mustBePlanned } from '../machine/planned.ts';
 import { capture, captureAgain, type Captured, mustLast, recordedAreas } from './capture.ts';
 import { composeMachine, type ComposedDisk, devicePath, layoutDigest } from './compose/machine.ts';
 import { mustBeLittle, stillDigest } from './compose/still.ts';
 import type { FarFacts } from './facts/facts.ts';
 import type { ReportedVolume } from './facts/lvm-reports.ts';
 import { type Layout, layoutOf } from './layout.ts';
-import { disksOf, type FarDisk } from './machine.ts';
+import { disksOf, sizesOf } from './machine.ts';
 import { markedIn, type MarkedVolume, marksOf, recordTags, snapshotName } from './marks.ts';
 import type { FarPlatform, SnapshotKept } from './platform.ts';
 import type { Ranges } from './ranges.ts';
@@ -88,7 +88,7 @@ async function prepare(
 ): Promise<Prepared> {
 	const facts = await platform.facts(signal);
 	const disks = disksOf(facts);
-	mustBePlanned(order, disks);
+	mustBePlanned(sizesOf(disks), order);
 	const layout = layoutOf(facts, disks);
 	mustBeAlone(markedIn(facts.volumes), layout);
 	const rooms = inOrder(roomFor(layout.volumes, facts), inTries);
@@ -122,15 +122,6 @@ function mustBeOfOneState({ groups: noted }: Captured, { groups }: FarFacts): vo
 				hint: 'begin anew',
 			});
 	}
-}
-
-export function mustBePlanned({ described }: BeginOrder, disks: readonly FarDisk[]): void {
-	const planned = described.disks.map(({ key, sizeBytes }) => ({ key, sizeBytes }));
-	const found = disks.map(({ key, block: { sizeBytes } }) => ({ key, sizeBytes }));
-	if (isDeepStrictEqual(planned, found)) return;
-	throw new RouseError('source_changed', 'the machine has not the disks any more that were planned', {
-		hint: 'begin anew',
-	});
 }
 
 /** Another import's snapshots would be in what LVM has noted, and so in the disk. */

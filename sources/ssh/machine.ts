@@ -118,6 +118,10 @@ function leftOutOf({ blocks }: FarFacts): SourceMachine['leftOut'] {
 		.slice(0, mostLeftOut);
 }
 
+export function sizesOf(disks: readonly FarDisk[]): { key: string; sizeBytes: number }[] {
+	return disks.map(({ key, block: { sizeBytes } }) => ({ key, sizeBytes }));
+}
+
 function describedDisk({ key, block }: FarDisk): DescribedDisk {
 	const logical = sectorSizeSchema.safeParse(block.logicalSectorBytes);
 	const physical = sectorSizeSchema.safeParse(block.physicalSectorBytes);

@@ -6,11 +6,12 @@ import type { StoredDisk } from '../../repository/stored-disk.ts';
 import { type Reached, reachedFromEnvironment } from '../../system/reached.ts';
 import type { MachineSource, OpenedMoment } from '../machine/contract.ts';
 import type * as documents from '../machine/documents.ts';
-import { beginSnapshots, mustBePlanned, momentOf, removeTag } from './begin.ts';
+import { mustBePlanned } from '../machine/planned.ts';
+import { beginSnapshots, momentOf, removeTag } from './begin.ts';
 import type { FarFacts } from './facts/facts.ts';
 import { foundMoment, mustBeThere } from './found.ts';
 import { layoutOf } from './layout.ts';
-import { describeMachine, disksOf, identityOf } from './machine.ts';
+import { describeMachine, disksOf, identityOf, sizesOf } from './machine.ts';
 import { markedIn } from './marks.ts';
 import { ReadMachine } from './opened.ts';
 import type { FarPlatform } from './platform.ts';
@@ -75,7 +76,7 @@ export class SshMachineSource implements MachineSource {
 		const { platform, snapshot, reached, now } = this.#options;
 		const facts = await this.#facts(order, signal);
 		if (!snapshot) {
-			mustBePlanned(order, disksOf(facts));
+			mustBePlanned(sizesOf(disksOf(facts)), order);
 			return momentOf(order, liveRecord(facts, now()));
 		}
 		const found = foundMoment(facts.volumes, order);

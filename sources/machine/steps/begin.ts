@@ -3,6 +3,7 @@ import { RouseError } from '../../../model/errors.ts';
 import { checked } from '../checked.ts';
 import { type SourceMoment, sourceMomentSchema } from '../documents.ts';
 import type { ImportOrder } from '../order.ts';
+import { mustBePlanned } from '../planned.ts';
 import type { StepPlaces } from './places.ts';
 
 /**
@@ -18,12 +19,7 @@ export async function beginMoment(
 	const moment = checked(sourceMomentSchema, begun, 'the moment');
 	if (!isDeepStrictEqual([moment.tag, moment.owner, moment.identity], [tag, owner, identity]))
 		throw new RouseError('identity_conflict', `the moment that was begun for import ${tag} is that of ${moment.tag}`);
-	const sizes = (disks: readonly { key: string; sizeBytes: number }[]) =>
-		disks.map(({ key, sizeBytes }) => ({ key, sizeBytes }));
-	if (!isDeepStrictEqual(sizes(moment.disks), sizes(described.disks)))
-		throw new RouseError('source_changed', `the disks of ${described.name} are not those that were planned any more`, {
-			hint: 'begin anew',
-		});
+	mustBePlanned(moment.disks, order);
 	return moment;
 }
 
