@@ -1,6 +1,6 @@
-import { isAbsolute } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { plainUri } from '../machine/plain-uri.ts';
+import { decoded, isPath, readQuery } from '../qemu/address-query.ts';
 
 /** A domain of this host's libvirt, and what of the host may be used. */
 export interface LibvirtAddress {
@@ -22,10 +22,10 @@ const local = /^qemu(?:\+unix)?:\/\/\/(?:system|session)(?:\?socket=\/[^?&]{1,20
 /** No `/`, which libvirt refuses; no `-` first, which would be an option of a program. */
 const domainName = /^(?!-)[^\p{C}/]{1,200}$/u;
 
-const queries: Readonly<Record<string, (value: string) => boolean>> = {
-	connect: value => local.test(value),
-	scratch: value => isAbsolute(value) && value !== '/' && /^\P{C}{1,400}$/u.test(value),
-	'guest-agent': value => value === 'no',
+const queries = {
+	connect: (value: string) => local.test(value),
+	scratch: isPath,
+	'guest-agent': (value: string) => value === 'no',
 };
 
 /** `libvirt://web01?connect=qemu:///session&scratch=/srv/scratch` */
@@ -37,16 +37,7 @@ export function parseLibvirtAddress(text: string): LibvirtAddress {
 		throw refused('it is more than the name of a domain');
 	const domain = decoded(parsed.host);
 	if (domain === undefined || !domainName.test(domain)) throw refused('it names no domain');
-	const given = new Map<string, string>();
-	for (const pair of parsed.search.replace(/^\?/, '').split('&')) {
-		if (pair === '') continue;
-		const [name = '', ...rest] = pair.split('=');
-		const value = decoded(rest.join('='));
-		const isFit = Object.hasOwn(queries, name) ? queries[name] : undefined;
-		if (isFit === undefined) throw refused(`${name} is not known`);
-		if (value === undefined || !isFit(value)) throw refused(`what it says of ${name} is not accepted`);
-		given.set(name, value);
-	}
+	const given = readQuery(parsed.search, queries, refused);
 	return {
 		uri,
 		domain,
@@ -54,12 +45,4 @@ export function parseLibvirtAddress(text: string): LibvirtAddress {
 		scratch: given.get('scratch'),
 		freezes: !given.has('guest-agent'),
 	};
-}
-
-function decoded(text: string): string | undefined {
-	try {
-		return decodeURIComponent(text);
-	} catch {
-		return undefined; // no percent encoding
-	}
 }

@@ -1,6 +1,6 @@
-import { isAbsolute } from 'node:path';
 import { RouseError } from '../../model/errors.ts';
 import { plainUri } from '../machine/plain-uri.ts';
+import { decoded, isPath, readQuery } from './address-query.ts';
 
 /** Where a running QEMU is asked, and what of its host it may use. */
 export interface QemuAddress {
@@ -24,26 +24,6 @@ export function parseQemuAddress(text: string): QemuAddress {
 	if (parsed === null || parsed.host !== '' || parsed.hash !== '') throw refused('it names no socket of this host');
 	const monitor = decoded(parsed.pathname);
 	if (monitor === undefined || !isPath(monitor)) throw refused('it names no socket');
-	const given = new Map<string, string>();
-	for (const pair of parsed.search.replace(/^\?/, '').split('&')) {
-		if (pair === '') continue;
-		const [name = '', ...rest] = pair.split('=');
-		const value = decoded(rest.join('='));
-		if (name !== 'scratch' && name !== 'guest-agent') throw refused(`${name} is not known`);
-		if (value === undefined || !isPath(value)) throw refused(`${name} is no absolute path`);
-		given.set(name, value);
-	}
+	const given = readQuery(parsed.search, { scratch: isPath, 'guest-agent': isPath }, refused);
 	return { uri, monitor, scratch: given.get('scratch'), agent: given.get('guest-agent') };
-}
-
-function isPath(text: string): boolean {
-	return isAbsolute(text) && text !== '/' && /^\P{C}{1,400}$/u.test(text);
-}
-
-function decoded(text: string): string | undefined {
-	try {
-		return decodeURIComponent(text);
-	} catch {
-		return undefined; // no percent encoding
-	}
 }
