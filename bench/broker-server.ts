@@ -23,7 +23,7 @@ const given = process.argv.slice(2).map(Number);
 const counts = given.length === 0 ? [100, 1_000] : given;
 const callsAtOnce = 50;
 const timeoutMs = 600_000;
-const resource = 'repository/main/mounts';
+const resource = 'host/local/recoveries';
 
 for (const count of counts)
 	for (const database of temporalDatabases) console.log(JSON.stringify(await grantsOn(database, count)));
@@ -32,7 +32,7 @@ async function grantsOn(database: TemporalDatabase, count: number) {
 	const hooks: (() => unknown)[] = [];
 	const [load] = loadavg();
 	try {
-		const config = `host: {kind: simulated}\nlimits: {main: {mounts: ${count}}}\n`;
+		const config = `host: {kind: simulated, recoveries: ${count}}\n`;
 		const onDisk = (prefix: string) => mkdtemp(join(tmpdir(), prefix)); // its speed counts
 		const later = { after: (hook: () => unknown) => void hooks.push(hook) };
 		const here = await EmbeddedInstallation.up(later, config, onDisk, '--temporal', database);
@@ -54,7 +54,7 @@ async function grantsBy(client: Client, count: number) {
 	await waitFor('what the broker shares out', () => has().catch(() => false), { timeoutMs });
 	const requests = await inParallel(Array.from({ length: count }).keys(), async number => {
 		const holder = await openHolder(client, `m${number}`);
-		return leaseRequest(`m${number}`, { holder, shared: { [resource]: 1 }, sinceMs: Date.now() });
+		return leaseRequest(`m${number}`, { holder, hosts: ['local'], onHost: { recoveries: 1 }, sinceMs: Date.now() });
 	});
 	const before = (await brokerEvents(client)).length;
 	await inParallel(requests.values(), request => broker().signal(acquireSignal, request));

@@ -83,6 +83,24 @@ for (const how of ['by a person', 'in Temporal'] as const)
 		assert.deepEqual([of.run.closed, of.result.failure?.code], ['completed', 'interrupted']);
 	});
 
+test('an import that is cancelled while its request is on its way to a broker that is not there starts none', async () => {
+	const of = await SandboxImport.start(sandbox);
+	of.broker.there = false;
+	await of.planned({}, 'main');
+	await of.swept();
+	await of.run.update('cancel', asked);
+	for (const word of ['acquire', 'release']) {
+		assert.deepEqual(
+			of.run.outside.sent.map(({ signal }) => signal),
+			[word],
+		);
+		await of.broker.hear(of.run);
+	}
+	assert.deepEqual([of.run.closed, of.steps], ['completed', ['planImport', 'sweepImports']]);
+	const warnings = of.run.logged.filter(([level]) => level === 'warn').map(([, message]) => message);
+	assert.deepEqual(warnings, ['the import has failed']);
+});
+
 test('a turn that is granted when the import was cancelled goes back, and it does not end before that', async () => {
 	const of = await queued();
 	await of.run.update('cancel', asked);

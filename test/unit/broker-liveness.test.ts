@@ -35,8 +35,8 @@ test('`tick` asks whether holders are open, once a minute, while somebody waits'
 });
 
 test('`tick` asks many holders a part at a time, and begins again when all were asked', () => {
-	const site = new BrokerSite({ 'repository/main': { mounts: 1 } });
-	const request = (number: number) => leaseRequest(`m${number}`, { shared: { 'repository/main/mounts': 1 } });
+	const site = new BrokerSite({ 'host/kvm1': { recoveries: 1 } });
+	const request = (number: number) => leaseRequest(`m${number}`, { hosts: ['kvm1'], onHost: { recoveries: 1 } });
 	for (let number = 0; number < askedAtOnce + 100; number += 1) site.acquire(request(number));
 	const asked = () => {
 		const [effect] = sweepOf(site).filter(({ type }) => type === 'ask-holders');

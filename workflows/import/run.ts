@@ -85,7 +85,6 @@ export class ImportRun implements LeaseHolder {
 
 	/** What it waits for is left when it is cancelled. */
 	async interruptible<T>(work: () => Promise<T>): Promise<T> {
-		if (this.#cancelled !== null) throw new Interruption('cancel');
 		try {
 			return await this.#working.run(work);
 		} catch (error) {
