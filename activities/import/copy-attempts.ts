@@ -64,8 +64,8 @@ export class CopyAttempts {
 		if (!this.#isWaitedFor(error)) return toFailure(error);
 		if (this.#isSpent) return this.#spent(error);
 		const inVain = this.#attempt - this.#beat.furthestAttempt;
-		if (inVain < mostInVain)
-			return toFailure(error, [error.retry], this.#hasReadAnew && isForPerson(error) ? betweenAnew : undefined);
+		if (this.#hasReadAnew && isForPerson(error)) return toFailure(later(error), [error.retry], betweenAnew);
+		if (inVain < mostInVain) return toFailure(error, [error.retry]);
 		return last(error, `${inVain} attempts have come no further`, error.hint);
 	}
 
@@ -102,6 +102,12 @@ export class CopyAttempts {
 /** A file system that is not mounted among them. */
 function isForPerson({ code, retry }: RouseError): boolean {
 	return retry === 'person' || code === 'repository_missing';
+}
+
+/** Whoever looks why nothing moves, and has mended it, sees how long it stays so. */
+function later({ code, message, hint, details, cause }: RouseError): RouseError {
+	const how = `each attempt reads all of it anew: the next one begins in ${betweenAnew.replace('h', ' hours')}`;
+	return new RouseError(code, `${message} (${how})`, { hint, details, cause });
 }
 
 /** What is followed by no other. */

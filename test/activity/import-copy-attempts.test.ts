@@ -113,7 +113,9 @@ test('what somebody has to mend has a day for it also where each attempt reads a
 	const delayOf = (code: ErrorCode, isReadAnew: boolean, readBytes: number) => {
 		const attempts = attemptsOf({ before, attempt: 2, isReadAnew });
 		attempts.told({ ...progress, readBytes });
-		return failure(code, attempts).nextRetryDelay;
+		const { nextRetryDelay, message } = failure(code, attempts);
+		assert.equal(/next one begins in 4 hours/.test(message), nextRetryDelay !== undefined);
+		return nextRetryDelay;
 	};
 	assert.equal(delayOf('space_short', true, 8), '4h');
 	assert.equal(delayOf('repository_missing', true, 8), '4h');
