@@ -99,9 +99,9 @@ export class SpooledObject {
 
 	async #part(beginsAt: number): Promise<Buffer | undefined> {
 		const path = this.#pathOf(beginsAt);
-		const part = await this.#unlessGone(readFile(path), undefined);
+		const part = await this.#unlessGone(readFile(path).catch(unreadable), undefined);
 		if (part === undefined || part.length === this.#lengthOf(beginsAt)) return part;
-		await rm(path, { force: true }); // of a version that had others, or not ours
+		await rm(path, { recursive: true, force: true }); // of a version that had others, or not ours
 		return undefined;
 	}
 
@@ -118,4 +118,10 @@ export class SpooledObject {
 			throw ofMedium(error, this.#directory);
 		}
 	}
+}
+
+/** A bad sector, or no file of ours: there is another copy. As a part that is not whole. */
+function unreadable(error: unknown): Buffer {
+	if (isErrno(error, 'EIO') || isErrno(error, 'EISDIR')) return Buffer.alloc(0);
+	throw error;
 }

@@ -1,7 +1,7 @@
 /** What is kept of archives as they are fetched, from a stub of Cloud Storage that says what it was asked for. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { GoogleApi } from '../../sources/gce/google/api.ts';
@@ -144,6 +144,16 @@ test('parts that are not whole are fetched again, once, with what lies behind th
 	for (const part of await partsIn(from)) if (/\/[68]00000$/.test(part)) await truncate(part, 99_999);
 	for (let attempt = 0; attempt < 2; attempt++) assert.ok((await read(from)).equals(bytes));
 	assert.deepEqual(rangesOf(from), [0, 600_000]);
+});
+
+test('a part that cannot be read is fetched again', async t => {
+	const from = await spooled(t);
+	await read(from);
+	const part = (await partsIn(from)).find(path => path.endsWith('/900000')) ?? '';
+	await rm(part);
+	await mkdir(part);
+	for (let attempt = 0; attempt < 2; attempt++) assert.ok((await read(from)).equals(bytes));
+	assert.deepEqual(rangesOf(from), [0, 900_000]);
 });
 
 test('what a death has left of a part that was being written takes no room from the next attempt', async t => {
