@@ -15,7 +15,6 @@ import {
 import type { TemporalClient } from './connection.ts';
 import type { HistoryEntry } from './history.ts';
 import {
-	answerLimitMs,
 	type KnownWorkflow,
 	NamedWorkflows,
 	summaryOf,
@@ -44,11 +43,9 @@ const kind: WorkflowKind<string, DrillView> = {
 
 /** Drills as Temporal knows them: started, listed, looked at, cancelled. */
 export class Drills {
-	readonly #caller: string;
 	readonly #workflows: NamedWorkflows<string, DrillView>;
 
 	constructor(temporal: TemporalClient) {
-		this.#caller = temporal.caller;
 		this.#workflows = new NamedWorkflows(temporal, kind);
 	}
 
@@ -80,21 +77,9 @@ export class Drills {
 		return { summary: summarise(description), view: await this.#workflows.view(name, description) };
 	}
 
-	/** Everything of it is thrown away; `phase_wrong` when it is over. */
-	async cancel(name: string, why: Why): Promise<void> {
-		const { summary } = await this.view(name);
-		const over = new RouseError('phase_wrong', `drill ${name} is over`, { details: { drill: name } });
-		if (summary.workflow !== 'RUNNING') throw over;
-		try {
-			await this.#workflows.call(name, () =>
-				this.#workflows.client.withDeadline(Date.now() + answerLimitMs, () =>
-					this.#workflows.handle(name).executeUpdate(cancelDrillUpdate, { args: [{ by: this.#caller, ...why }] }),
-				),
-			);
-		} catch (error) {
-			if (error instanceof RouseError && error.code === 'drill_unknown') throw over;
-			throw error;
-		}
+	/** Everything of it is thrown away; `phase_wrong` when it is over, `worker_missing` when no control worker takes that in time. */
+	cancel(name: string, why: Why): Promise<void> {
+		return this.#workflows.cancel(name, cancelDrillUpdate, why);
 	}
 
 	/** What happened, oldest first, in the newest drill of this name. */

@@ -14,7 +14,6 @@ import {
 import type { TemporalClient } from './connection.ts';
 import type { HistoryEntry } from './history.ts';
 import {
-	answerLimitMs,
 	type KnownWorkflow,
 	NamedWorkflows,
 	summaryOf,
@@ -138,29 +137,9 @@ export class Imports {
 
 	/** It is given up; `phase_wrong` when it is over, `worker_missing` when no control worker takes that in time. */
 	async cancel(name: ImportName, why: Why): Promise<ImportName> {
-		const run = await this.#mustRun(name);
-		try {
-			await this.#workflows.client.withDeadline(Date.now() + answerLimitMs, () =>
-				this.#workflows.handle(run).executeUpdate(cancelImportUpdate, { args: [{ by: this.#caller, ...why }] }),
-			);
-			return run;
-		} catch (cause) {
-			const told = this.#workflows.all.translated(cause);
-			if (told instanceof RouseError && told.code !== 'temporal_unreachable') throw told;
-			// It may have ended meanwhile. Throws temporal_unreachable by itself when it is the server that does not answer.
-			await this.#mustRun(run);
-			const message = `no control worker took the cancellation of the import of ${name.machine}`;
-			throw new RouseError('worker_missing', message, { details: { import: name.machine }, cause });
-		}
-	}
-
-	async #mustRun(name: ImportName): Promise<ImportName> {
-		const { status, runId } = await this.#workflows.describe(name);
-		if (status.name !== 'RUNNING')
-			throw new RouseError('phase_wrong', `the import of ${name.machine} is over`, {
-				details: { import: name.machine },
-			});
-		return { ...name, runId };
+		const run = { ...name, runId: (await this.#workflows.describe(name)).runId };
+		await this.#workflows.cancel(run, cancelImportUpdate, why);
+		return run;
 	}
 
 	#underWay(description: WorkflowExecutionDescription): ImportUnderWay {

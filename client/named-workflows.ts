@@ -7,15 +7,17 @@ import {
 	WorkflowNotFoundError,
 	type WorkflowStartOptions,
 } from '@temporalio/client';
+import type { UpdateDefinition } from '@temporalio/common';
 import * as z from 'zod';
 import { RouseError } from '../model/errors.ts';
-import { searchAttributes, taskQueues } from '../workflows/contracts.ts';
+import { type Asked, searchAttributes, taskQueues } from '../workflows/contracts.ts';
 import type { TemporalClient } from './connection.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
+import type { Why } from './orders.ts';
 import { RecoveryWorkflows } from './workflows.ts';
 
 /** How long a client waits for a worker's answer. */
-export const answerLimitMs = 5_000;
+const answerLimitMs = 5_000;
 
 /** What the workflows of one kind have in common. */
 export interface WorkflowKind<Name, View> {
@@ -135,17 +137,40 @@ export class NamedWorkflows<Name, View> {
 			if (status.name === 'FAILED') return this.#result(name);
 			// Throws temporal_unreachable by itself when it is the server that does not answer.
 			await this.describe(name);
-			const { called, details } = this.#kind;
-			throw new RouseError('worker_missing', `no control worker told how ${called(name)} stands`, {
-				details: details(name),
-				cause,
-			});
+			throw this.#unanswered(name, `no control worker told how ${this.#kind.called(name)} stands`, cause);
+		}
+	}
+
+	/** `phase_wrong` when it is over, `worker_missing` when no control worker takes that in time: then it may still take effect. */
+	async cancel(name: Name, update: UpdateDefinition<void, [Asked]>, why: Why): Promise<void> {
+		await this.#mustRun(name);
+		try {
+			await this.client.withDeadline(Date.now() + answerLimitMs, () =>
+				this.handle(name).executeUpdate(update, { args: [{ by: this.#caller, ...why }] }),
+			);
+		} catch (cause) {
+			const told = this.all.translated(cause);
+			if (told instanceof RouseError && told.code !== 'temporal_unreachable') throw told;
+			// It may have ended meanwhile. Throws temporal_unreachable by itself when it is the server that does not answer.
+			await this.#mustRun(name);
+			throw this.#unanswered(name, `no control worker took the cancellation of ${this.#kind.called(name)}`, cause);
 		}
 	}
 
 	/** What happened, oldest first, in the newest of this name. */
 	history(name: Name): Promise<HistoryEntry[]> {
 		return this.call(name, () => readHistory(this.client, this.#kind.id(name), this.all.read));
+	}
+
+	async #mustRun(name: Name): Promise<void> {
+		const { called, details } = this.#kind;
+		const { status } = await this.describe(name);
+		if (status.name !== 'RUNNING')
+			throw new RouseError('phase_wrong', `${called(name)} is over`, { details: details(name) });
+	}
+
+	#unanswered(name: Name, message: string, cause: unknown): RouseError {
+		return new RouseError('worker_missing', message, { details: this.#kind.details(name), cause });
 	}
 
 	async #result(name: Name): Promise<View> {

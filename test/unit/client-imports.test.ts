@@ -1,4 +1,4 @@
-/** What the client makes of Temporal's answers about an import. */
+/** What the client makes of Temporal's answers about imports and drills. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import {
@@ -9,6 +9,7 @@ import {
 	WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { Drills } from '../../client/drills.ts';
 import { Imports } from '../../client/imports.ts';
 import { ClientCodec } from '../../system/payload-codec.ts';
 import { importWorkflow, repositoryId } from '../equipment/import-documents.ts';
@@ -27,7 +28,7 @@ const describing = (status: string, pendingActivities: object[] = []) => ({
 type Handle = Record<string, () => Promise<unknown>>;
 
 /** With a handle that answers so. */
-function importsOf(t: TestContext, handle: Handle | ((runId?: string) => Handle)): Imports {
+function temporalOf(t: TestContext, handle: Handle | ((runId?: string) => Handle)) {
 	const connection = Connection.lazy({ address: '127.0.0.1:1' });
 	const client = new Client({ connection });
 	t.after(() => connection.close());
@@ -35,17 +36,23 @@ function importsOf(t: TestContext, handle: Handle | ((runId?: string) => Handle)
 		typeof handle === 'function' ? handle(runId) : handle,
 	);
 	const target = { address: '127.0.0.1:1', namespace: 'default' };
-	return new Imports({ client, target, codec: new ClientCodec(), caller: 'ann', close: () => connection.close() });
+	return { client, target, codec: new ClientCodec(), caller: 'ann', close: () => connection.close() };
 }
 
-test('a cancellation that no worker takes is not one that Temporal does not answer', async t => {
+function importsOf(...how: Parameters<typeof temporalOf>): Imports {
+	return new Imports(temporalOf(...how));
+}
+
+test('`Imports.cancel` and `Drills.cancel` that no worker takes are worker_missing, and not temporal_unreachable', async t => {
 	const describe = async () => describing('RUNNING');
 	const executeUpdate = async () => Promise.reject(unanswered);
-	await assert.rejects(importsOf(t, { describe, executeUpdate }).cancel(name, {}), { code: 'worker_missing' });
+	const temporal = temporalOf(t, { describe, executeUpdate });
+	await assert.rejects(new Imports(temporal).cancel(name, {}), { code: 'worker_missing' });
+	await assert.rejects(new Drills(temporal).cancel('weekly', {}), { code: 'worker_missing' });
 });
 
-test('a cancellation that comes too late says so, and one that reaches no server that', async t => {
-	const statuses = ['RUNNING', 'COMPLETED'];
+test('`Imports.cancel` that comes too late is phase_wrong, and one that reaches no server temporal_unreachable', async t => {
+	const statuses = ['RUNNING', 'RUNNING', 'COMPLETED'];
 	const describe = async () => describing(statuses.shift() ?? '');
 	const executeUpdate = async () => Promise.reject(unanswered);
 	await assert.rejects(importsOf(t, { describe, executeUpdate }).cancel(name, {}), { code: 'phase_wrong' });
@@ -53,7 +60,7 @@ test('a cancellation that comes too late says so, and one that reaches no server
 	await assert.rejects(importsOf(t, { describe: away }).cancel(name, {}), { code: 'temporal_unreachable' });
 });
 
-test('a step that waits for a free worker is told as that, and its failures in our words', async t => {
+test('`Imports.view` tells a step that waits for a free worker as that, and its failures in our words', async t => {
 	const progress = { doneBytes: 1, totalBytes: 2, readBytes: 1, newBytes: 1, rateBytes: 0, etaMs: null };
 	const beat = defaultPayloadConverter.toPayload({ progress, furthestBytes: 1, furthestAttempt: 1 });
 	const heartbeat = { message: 'activity Heartbeat timeout', timeoutFailureInfo: { timeoutType: 4 } };
@@ -71,12 +78,12 @@ test('a step that waits for a free worker is told as that, and its failures in o
 	assert.deepEqual((await seen(...pending(3)))[0], false, 'its cancellation is under way');
 });
 
-test('an import that Temporal does not know is import_unknown', async t => {
+test('`Imports.view` of one that Temporal does not know is import_unknown', async t => {
 	const describe = async () => Promise.reject(new WorkflowNotFoundError('no', importWorkflow, undefined));
 	await assert.rejects(importsOf(t, { describe }).view(name), { code: 'import_unknown' });
 });
 
-test('what is told of one import is never of the next, which a schedule may begin between two calls', async t => {
+test('`Imports.view` of one import never tells of the next, which a schedule may begin between two calls', async t => {
 	const asked: string[] = [];
 	const imports = importsOf(t, (runId = 'latest') => {
 		const answers = (call: string, answer: unknown) => async () => {

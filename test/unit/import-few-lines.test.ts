@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fewLines } from '../../activities/import/few-lines.ts';
 
-test('of many lines so many are kept as a history bears, and how many there were is told', () => {
+test('`fewLines` keeps as many as a history bears, and how many there were is told', () => {
 	assert.deepEqual(fewLines(['a', 'b']), ['a', 'b']);
 	const all = Array.from({ length: 32 }, (_, index) => String(index));
 	assert.deepEqual(fewLines(all), all);
