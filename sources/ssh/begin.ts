@@ -1,9 +1,9 @@
 /** A moment of a machine's volumes: what is looked at before, the snapshots, and what is noted of them. */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { RouseError } from '../../model/errors.ts';
 import { type Consistency, machineConsistency } from '../../model/source-facts.ts';
 import type { Reached } from '../../system/reached.ts';
-import type { BeginOrder, SourceMoment } from '../machine/documents.ts';
+import type { BeginOrder } from '../machine/documents.ts';
 import { mustBePlanned } from '../machine/planned.ts';
 import { capture, captureAgain, type Captured, mustLast, recordedAreas } from './capture.ts';
 import { composeMachine, type ComposedDisk, devicePath, layoutDigest } from './compose/machine.ts';
@@ -17,7 +17,7 @@ import type { FarPlatform, SnapshotKept } from './platform.ts';
 import type { Ranges } from './ranges.ts';
 import { type RoomFor, roomFor } from './room.ts';
 import { inOrder, type KeptInTries, noteKept } from './snapshot-order.ts';
-import { checkpoint, type MomentRecord, type RecordedSnapshot } from './state.ts';
+import type { MomentRecord, RecordedSnapshot } from './state.ts';
 import { areTogether } from './together.ts';
 
 /** How often it is tried to have snapshots between which nothing was written. */
@@ -244,28 +244,4 @@ function weakestOn(layout: Layout, key: string, captured: Captured): Consistency
 	// What nobody has written to from the beginning to the end is as it was after a loss of power, at least.
 	if (volumes.length === 0) return 'crash';
 	return machineConsistency(volumes, true);
-}
-
-/** Names the bytes: of the snapshots, and of what was read as it lies there. */
-export function momentName(tag: string, { state }: MomentRecord): string {
-	return createHash('sha256')
-		.update(JSON.stringify([tag, state.snapshots, state.areas, state.still]))
-		.digest('hex');
-}
-
-export function momentOf({ tag, owner, identity }: BeginOrder, record: MomentRecord): SourceMoment {
-	const { takenAt, together, disks, state } = record;
-	return {
-		tag,
-		owner,
-		identity,
-		moment: state.reads === 'live' ? null : momentName(tag, record),
-		takenAt,
-		// A snapshot lasts until it is full, which nobody knows before: it is noticed then.
-		holdUntil: null,
-		together,
-		disks,
-		checkpoint,
-		state,
-	};
 }

@@ -7,7 +7,7 @@ import { type Reached, reachedFromEnvironment } from '../../system/reached.ts';
 import type { MachineSource, OpenedMoment } from '../machine/contract.ts';
 import type * as documents from '../machine/documents.ts';
 import { mustBePlanned } from '../machine/planned.ts';
-import { beginSnapshots, momentOf, removeTag } from './begin.ts';
+import { beginSnapshots, removeTag } from './begin.ts';
 import type { FarFacts } from './facts/facts.ts';
 import { foundMoment, mustBeThere } from './found.ts';
 import { layoutOf } from './layout.ts';
@@ -16,7 +16,7 @@ import { markedIn } from './marks.ts';
 import { ReadMachine } from './opened.ts';
 import type { FarPlatform } from './platform.ts';
 import { roomFor } from './room.ts';
-import { checkpointSchema, type MomentRecord, stateSchema } from './state.ts';
+import { checkpointSchema, type MomentRecord, momentOf, stateSchema } from './state.ts';
 
 export interface SshSourceOptions {
 	/** Without password, as people know it. */

@@ -1,6 +1,8 @@
 /** What of a moment is kept so that any process can read it: numbers and names alone. */
+import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { consistencySchema, diskKeySchema } from '../../model/source-facts.ts';
+import type { Claim, SourceMoment } from '../machine/documents.ts';
 
 /** Of one moment: as many volumes of a machine are read. */
 export const mostSnapshots = 64;
@@ -59,4 +61,28 @@ export type MomentRecord = z.infer<typeof recordSchema>;
 
 /** Nothing is kept there: what changed is told by comparing digests with the base's own bytes. */
 export const checkpointSchema = z.strictObject({ version: z.literal(1), compares: z.literal('sha-256') });
-export const checkpoint: z.infer<typeof checkpointSchema> = { version: 1, compares: 'sha-256' };
+const checkpoint: z.infer<typeof checkpointSchema> = { version: 1, compares: 'sha-256' };
+
+export function momentOf({ tag, owner, identity }: Claim, record: MomentRecord): SourceMoment {
+	const { takenAt, together, disks, state } = record;
+	return {
+		tag,
+		owner,
+		identity,
+		moment: state.reads === 'live' ? null : momentName(tag, record),
+		takenAt,
+		// A snapshot lasts until it is full, which nobody knows before: it is noticed then.
+		holdUntil: null,
+		together,
+		disks,
+		checkpoint,
+		state,
+	};
+}
+
+/** Names the bytes: of the snapshots, and of what was read as it lies there. */
+function momentName(tag: string, { state }: MomentRecord): string {
+	return createHash('sha256')
+		.update(JSON.stringify([tag, state.snapshots, state.areas, state.still]))
+		.digest('hex');
+}
