@@ -1,5 +1,6 @@
 import type { ImportProgress } from '../../model/import-view.ts';
 import type { ImportProgress as DiskProgress } from '../../repository/import/import-request.ts';
+import { machineProgress } from '../machine/machine-progress.ts';
 import type { ReadPace } from '../machine/read-pace.ts';
 
 /** Often enough for who watches; each goes through a pipe, and some of them through Temporal. */
@@ -34,11 +35,10 @@ export class CopyProgress {
 		this.#now = now;
 	}
 
-	tell({ disk, doneBytes: ofDisk, newBytes }: DiskProgress): void {
+	tell(ofDisk: DiskProgress): void {
 		const atMs = this.#now();
 		const last = this.#samples.at(-1);
-		const totalBytes = sumOf(this.#disks);
-		const doneBytes = sumOf(this.#disks.slice(0, disk)) + ofDisk;
+		const { doneBytes, totalBytes } = machineProgress(this.#disks, ofDisk);
 		if (last !== undefined && atMs - last.atMs < tellEveryMs && doneBytes < totalBytes) return;
 		const { readBytes } = this.#pace;
 		// One is always left to compare with: a read may take longer.
@@ -51,13 +51,9 @@ export class CopyProgress {
 			doneBytes,
 			totalBytes,
 			readBytes,
-			newBytes,
+			newBytes: ofDisk.newBytes,
 			rateBytes: Math.round(perSecond(readBytes - (first?.readBytes ?? 0))),
 			etaMs: doneRate > 0 ? Math.round(((totalBytes - doneBytes) / doneRate) * 1000) : null,
 		});
 	}
-}
-
-function sumOf(disks: readonly { sizeBytes: number }[]): number {
-	return disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }

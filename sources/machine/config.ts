@@ -4,18 +4,30 @@ import type { BootFacts } from '../../model/boot-facts.ts';
 import { asRouseError } from '../../model/errors.ts';
 import { isMulticast, type MachineConfig, type StatedSpec } from '../../model/machine.ts';
 import { printableText } from '../../model/printable-text.ts';
+import { checkConfig } from '../../repository/import/import-request.ts';
 import type { StoredDisk } from '../../repository/stored-disk.ts';
 import type { DiskFacts } from '../disk-facts.ts';
 import { decideConfig, defaultSpec, type MachineSpec, specOf, unstated } from '../machine-spec.ts';
 import { type PartitionTable, readPartitionTable } from '../partition-table.ts';
-import type { SourceMachine } from './documents.ts';
+import type { DescribedDisk, SourceMachine } from './documents.ts';
 
-/** Of a machine from a source: what a person says of it counts first, then what its platform tells. */
+/** As its platform describes it, or what hands it over: a file of its own, or nobody. */
+export interface KnownMachine extends Pick<SourceMachine, 'kind' | 'name' | 'config'> {
+	disks: readonly Pick<DescribedDisk, 'serial' | 'sectors'>[];
+}
+
+/** What is known before anybody looks into the disks: what a person says counts first. */
 export interface Configured {
 	/** Its name in the repository. */
 	machine: string;
 	spec: StatedSpec;
-	described: SourceMachine;
+	described: KnownMachine;
+}
+
+export interface SeenMachine {
+	config: MachineConfig;
+	/** A warning, where not all could be seen that tells how it boots. */
+	unseen: string | undefined;
 }
 
 /** Members that nobody knew, and that are assumed (model/machine.ts: 2 vCPU, 4 GiB, one NIC). */
@@ -24,11 +36,11 @@ export function unknownOf({ spec, described: { config } }: Configured): string[]
 }
 
 /**
- * The configuration as far as it can be told before a byte is read. Throws `spec_invalid`: what would be refused in the end is
- * refused before hours of reading.
+ * The configuration as far as it can be told before a byte is read. Throws `spec_invalid`, `usage`: what would be refused in the
+ * end is refused before hours of reading.
  */
 export function checkConfigured(configured: Configured): void {
-	configOf(configured, { tables: [], boot: null });
+	checkConfig(configOf(configured, { tables: [], boot: null }), configured.described.disks.length);
 }
 
 /**
@@ -39,20 +51,24 @@ export async function machineConfig(
 	configured: Configured,
 	disks: readonly StoredDisk[],
 	signal: AbortSignal,
-): Promise<MachineConfig> {
+): Promise<SeenMachine> {
 	try {
 		const tables = await Promise.all(disks.map(disk => readPartitionTable(disk, signal)));
 		const looked = disks.map((disk, index) => ({ disk, partitions: tables[index]?.partitions }));
-		const { boot } = await inspectDisks(looked, signal);
-		return configOf(configured, { tables, boot });
+		const { boot, failures } = await inspectDisks(looked, signal);
+		return { config: configOf(configured, { tables, boot }), unseen: unseenText(failures) };
 	} catch (error) {
 		signal.throwIfAborted();
-		return configOf(configured, { tables: [], boot: notLookedAt(asRouseError(error).message) });
+		const line = printableText(`the disks: ${asRouseError(error).message}`, 200);
+		const boot = { kernels: [], windows: null, deviceNames: [], notLookedAt: [line] };
+		return { config: configOf(configured, { tables: [], boot }), unseen: unseenText([line]) };
 	}
 }
 
-function notLookedAt(why: string): BootFacts {
-	return { kernels: [], windows: null, deviceNames: [], notLookedAt: [printableText(`the disks: ${why}`, 200)] };
+function unseenText([first, ...more]: readonly string[]): string | undefined {
+	if (first === undefined) return undefined;
+	const others = more.length === 0 ? '' : `, and ${more.length} more: see rouse backup show`;
+	return `how the machine boots could not be seen in full: ${first}${others}`;
 }
 
 interface Found {
@@ -89,6 +105,6 @@ function usable(nics: Nics): Nics {
 	});
 }
 
-function originOf({ kind, name }: SourceMachine): MachineConfig['origin'] {
+function originOf({ kind, name }: KnownMachine): MachineConfig['origin'] {
 	return { kind, detail: name };
 }

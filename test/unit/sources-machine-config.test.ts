@@ -13,22 +13,12 @@ function machine(config: object, spec: object = {}): Configured {
 		spec: parse(spec),
 		described: {
 			kind: 'simulated',
-			uri: 'simulated:///there',
-			identity: 'machine-1',
 			name: 'web server',
-			ids: {},
 			config: parse(config),
 			disks: [
-				{ key: 'a', sizeBytes: 65_536, slot: 'vda', serial: 'S1', sectors: null },
-				{
-					key: 'b',
-					sizeBytes: 65_536,
-					slot: null,
-					serial: null,
-					sectors: { logicalSectorBytes: 4096, physicalSectorBytes: 4096 },
-				},
+				{ serial: 'S1', sectors: null },
+				{ serial: null, sectors: { logicalSectorBytes: 4096, physicalSectorBytes: 4096 } },
 			],
-			leftOut: [],
 		},
 	};
 }
@@ -53,7 +43,7 @@ function diskOf(bytes: Buffer) {
 const stored = [efiDisk(), diskOf(Buffer.alloc(65_536))];
 
 test('a machine of which nothing is known has 2 CPUs, 4 GiB, one NIC, and the firmware its stored disks ask for', async () => {
-	const config = await machineConfig(machine({}), stored, signal);
+	const { config } = await machineConfig(machine({}), stored, signal);
 	assert.partialDeepStrictEqual(config, { cpus: 2, memoryMiB: 4096, firmware: 'efi', os: 'linux', secureBoot: null });
 	assert.equal(config.nics.length, 1);
 	assert.deepEqual(config.origin, { kind: 'simulated', detail: 'web server' });
@@ -71,7 +61,7 @@ test('a machine of which nothing is known has 2 CPUs, 4 GiB, one NIC, and the fi
 test('what a person says counts before what the source tells, and that before the disks', async () => {
 	const told = { cpus: 8, memoryMiB: 512, firmware: 'bios', drivers: ['xen', 'nvme'], nics: [{ network: 'lan' }] };
 	const both = machine(told, { cpus: 4, drivers: 'xen' });
-	const config = await machineConfig(both, stored, signal);
+	const { config } = await machineConfig(both, stored, signal);
 	assert.partialDeepStrictEqual(config, { cpus: 4, memoryMiB: 512, firmware: 'bios' });
 	assert.equal(config.nics[0]?.network, 'lan');
 	assert.deepEqual(config.drivers, [
@@ -83,7 +73,7 @@ test('what a person says counts before what the source tells, and that before th
 
 test('addresses that no NIC has, or that are there twice, are derived anew when a platform tells them, and refused from a person', async () => {
 	const nics = [{ mac: '52:54:00:00:00:01' }, { mac: '52:54:00:00:00:01' }, { mac: '01:00:00:00:00:01' }];
-	const config = await machineConfig(machine({ nics }), stored, signal);
+	const { config } = await machineConfig(machine({ nics }), stored, signal);
 	const macs = config.nics.map(({ mac }) => mac);
 	assert.equal(macs[0], '52:54:00:00:00:01');
 	assert.equal(new Set(macs).size, 3);
@@ -99,8 +89,9 @@ test('disks that cannot be read are told in the configuration, and fail nothing 
 			throw new RouseError('chunk_missing', 'a chunk\nis gone');
 		},
 	};
-	const config = await machineConfig(machine({}), [broken, broken], signal);
+	const { config, unseen } = await machineConfig(machine({}), [broken, broken], signal);
 	assert.deepEqual(config.boot?.notLookedAt, ['the disks: a chunk?is gone']);
+	assert.equal(unseen, 'how the machine boots could not be seen in full: the disks: a chunk?is gone');
 	assert.equal(config.firmware, 'bios');
 	const reason = new Error('enough');
 	await assert.rejects(machineConfig(machine({}), [broken, broken], AbortSignal.abort(reason)), reason);

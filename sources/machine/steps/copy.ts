@@ -1,14 +1,15 @@
 import { asRouseError, RouseError } from '../../../model/errors.ts';
-import { type ImportResult, importMachine } from '../../../repository/import/import-machine.ts';
-import type { ImportOptions, ImportRequest } from '../../../repository/import/import-request.ts';
+import type { ImportResult } from '../../../repository/import/import-machine.ts';
+import type { ImportOptions } from '../../../repository/import/import-request.ts';
 import { removeImport } from '../../../repository/import/remove-import.ts';
 import type { Repository } from '../../../repository/repository.ts';
 import { announcedMoment } from '../announced.ts';
-import { machineConfig, unknownOf } from '../config.ts';
+import { unknownOf } from '../config.ts';
 import type { CopyResult } from '../copy-result.ts';
 import type { SourceMoment } from '../documents.ts';
 import { type ImportOrder, sourceFacts } from '../order.ts';
 import { ReadPace } from '../read-pace.ts';
+import { type MachineImport, type OpenedMachine, storeMachine } from '../store-machine.ts';
 import { closeDisks, type OpenedDisks, openDisks } from './open-disks.ts';
 import type { StepPlaces } from './places.ts';
 import { publishedPoint } from './published.ts';
@@ -20,14 +21,14 @@ export interface Copy {
 
 interface CopyOptions
 	extends Pick<ImportOptions, 'clock' | 'progress' | 'reached'>,
-		Pick<ImportRequest, 'packBytes' | 'threads'> {
+		Pick<MachineImport, 'packBytes' | 'threads'> {
 	/** What it reads of the source is counted there, and slowed. */
 	pace?: ReadPace;
 }
 
 /**
  * From a moment that is ready to its restore point. Another attempt goes on where this one ends, and once the point is there says
- * so: nothing asks the source any more. Throws what `importMachine` and the source throw; after `moment_lost`, and whatever ends an
+ * so: nothing asks the source any more. Throws what `storeMachine` and the source throw; after `moment_lost`, and whatever ends an
  * import whose moment has no name, it is given up.
  */
 export async function copyMoment(places: StepPlaces, copy: Copy, options: CopyOptions = {}): Promise<CopyResult> {
@@ -44,7 +45,9 @@ export async function copyMoment(places: StepPlaces, copy: Copy, options: CopyOp
 		const known = lost.size;
 		const opened = await openDisks(places, copy, { lost, onLost: key => lost.add(key) });
 		try {
-			return resultOf(await importMachine(requestOf(places, copy, opened, options), { ...options, signal }), opened);
+			const { packBytes, threads } = options;
+			const which = { ...whichOf(places, copy), ...(packBytes && { packBytes }), ...(threads && { threads }) };
+			return resultOf(await storeMachine(which, machineOf(copy, opened, options), { ...options, signal }), opened);
 		} catch (error) {
 			// What was called unchanged until then is right and need not be told again; of the rest nobody knows.
 			if (asRouseError(error).code !== 'checkpoint_lost' || lost.size === known || moment.moment === null) throw error;
@@ -54,36 +57,33 @@ export async function copyMoment(places: StepPlaces, copy: Copy, options: CopyOp
 	}
 }
 
-function requestOf(
-	{ repository }: StepPlaces,
-	{ order, moment }: Copy,
-	{ sources, reads }: OpenedDisks,
-	{ packBytes, threads, pace = new ReadPace(null) }: CopyOptions,
-): ImportRequest {
-	const { tag, machine, time, base } = order;
+function whichOf({ repository }: StepPlaces, { order: { tag, owner, time, base }, moment }: Copy): MachineImport {
 	return {
 		repository,
-		machine,
 		time,
 		importId: tag,
-		sources: sources.map(source => pace.of(source)),
-		moment: announcedMoment(order.owner, moment.moment),
+		moment: announcedMoment(owner, moment.moment),
 		base: base && { restorePoint: base.restorePoint, manifestDigest: base.manifestDigest },
-		config: (disks, signal) => machineConfig(order, disks, signal),
+	};
+}
+
+function machineOf(
+	{ order, moment }: Copy,
+	{ sources, reads }: OpenedDisks,
+	{ pace = new ReadPace(null) }: CopyOptions,
+): OpenedMachine {
+	return {
+		configured: order,
+		disks: sources.map(source => pace.of(source)),
 		facts: { source: sourceFacts({ described: order.described, unknown: unknownOf(order) }, moment, reads) },
-		...(packBytes === undefined ? {} : { packBytes }),
-		...(threads === undefined ? {} : { threads }),
 	};
 }
 
 function resultOf(
-	{ restorePoint, manifestDigest, newBytes, storedBytes, warnings, unreadablePacks }: ImportResult,
+	{ restorePoint, manifestDigest, newBytes, storedBytes, warnings }: ImportResult,
 	{ reads }: OpenedDisks,
 ): CopyResult {
-	const unreadable = unreadablePacks.map(
-		id => `the footer of pack ${id} cannot be read: what lies in it was stored again`,
-	);
-	return { restorePoint, manifestDigest, newBytes, storedBytes, warnings: [...unreadable, ...warnings], reads };
+	return { restorePoint, manifestDigest, newBytes, storedBytes, warnings, reads };
 }
 
 /** An earlier attempt may have died before it came to this. */
