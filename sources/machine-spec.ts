@@ -129,7 +129,7 @@ function decideDisk({ facts, table }: LookedAtDisk, position: number): SourceDis
 }
 
 /** One line for all disks; names of files and exports may have anything in them. */
-function originOf(disks: readonly LookedAtDisk[]): MachineConfig['origin'] {
+export function originOf(disks: readonly Pick<LookedAtDisk, 'facts'>[]): MachineConfig['origin'] {
 	const all = disks.map(({ facts }) => facts.origin.detail).join(', ');
 	const kind = disks[0]?.facts.origin.kind ?? 'image';
 	return { kind, detail: shortened(all.replaceAll(/\p{C}/gu, '?'), 200) };

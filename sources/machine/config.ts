@@ -1,3 +1,4 @@
+import type { ReadableDisk } from '../../inspection/bounded-disk.ts';
 import { driverFamiliesIn } from '../../inspection/driver-families.ts';
 import { inspectDisks } from '../../inspection/inspect.ts';
 import type { BootFacts } from '../../model/boot-facts.ts';
@@ -5,7 +6,6 @@ import { asRouseError } from '../../model/errors.ts';
 import { isMulticast, type MachineConfig, type StatedSpec } from '../../model/machine.ts';
 import { printableText } from '../../model/printable-text.ts';
 import { checkConfig } from '../../repository/import/import-request.ts';
-import type { StoredDisk } from '../../repository/stored-disk.ts';
 import type { DiskFacts } from '../disk-facts.ts';
 import { decideConfig, defaultSpec, type MachineSpec, specOf, unstated } from '../machine-spec.ts';
 import { type PartitionTable, readPartitionTable } from '../partition-table.ts';
@@ -44,12 +44,12 @@ export function checkConfigured(configured: Configured): void {
 }
 
 /**
- * What a machine was, looking into its disks as they were stored. A look that fails is told in the result, and fails no import;
- * only the signal's reason is thrown.
+ * What a machine was, looking into its disks: as they were stored, or where they lie. A look that fails is told in the result, and
+ * fails no import; only the signal's reason is thrown.
  */
 export async function machineConfig(
 	configured: Configured,
-	disks: readonly StoredDisk[],
+	disks: readonly ReadableDisk[],
 	signal: AbortSignal,
 ): Promise<SeenMachine> {
 	try {

@@ -1,7 +1,7 @@
 import type { DiskSource } from '../../repository/import/disk-source.ts';
 import { type ImportResult, importMachine } from '../../repository/import/import-machine.ts';
-import type { ImportOptions, ImportRequest } from '../../repository/import/import-request.ts';
-import { type Configured, machineConfig } from './config.ts';
+import type { ConfigOfStored, ImportOptions, ImportRequest } from '../../repository/import/import-request.ts';
+import { type Configured, machineConfig, type SeenMachine } from './config.ts';
 
 /** A machine whose disks are open, wherever it comes from. */
 export interface OpenedMachine {
@@ -9,6 +9,8 @@ export interface OpenedMachine {
 	/** In their order. Not closed. */
 	disks: readonly DiskSource[];
 	facts: Readonly<Record<string, unknown>>;
+	/** What was seen on the disks. Without it they are looked at as they were stored: then no source is asked for the same bytes twice. */
+	seen?: SeenMachine | undefined;
 }
 
 /** Which import it is, and into what. */
@@ -18,27 +20,22 @@ export type MachineImport = Pick<
 >;
 
 /**
- * The restore point of a machine: every import comes to this, from a platform or from what a person names. How the machine boots is
- * looked for in what was stored, so no source is asked for the same bytes twice. Throws what {@link importMachine} throws.
+ * The restore point of a machine: every import comes to this, from a platform or from what a person names. Throws what
+ * {@link importMachine} throws.
  */
 export async function storeMachine(
 	which: MachineImport,
-	{ configured, disks, facts }: OpenedMachine,
+	{ configured, disks, facts, seen }: OpenedMachine,
 	options: ImportOptions,
 ): Promise<ImportResult> {
 	const warnings: string[] = [];
+	const config: ConfigOfStored = async (stored, signal) => {
+		const { config: found, unseen } = await machineConfig(configured, stored, signal);
+		if (unseen !== undefined) warnings.push(unseen);
+		return found;
+	};
 	const result = await importMachine(
-		{
-			...which,
-			machine: configured.machine,
-			sources: disks,
-			facts,
-			config: async (stored, signal) => {
-				const { config, unseen } = await machineConfig(configured, stored, signal);
-				if (unseen !== undefined) warnings.push(unseen);
-				return config;
-			},
-		},
+		{ ...which, machine: configured.machine, sources: disks, facts, config: seen?.config ?? config },
 		options,
 	);
 	for (const id of result.unreadablePacks)

@@ -10,6 +10,8 @@ import { openNtfs } from '../../inspection/ntfs/file-system.ts';
 import { find, namesAt, textAt } from '../../inspection/paths.ts';
 import { Hive } from '../../inspection/registry/hive.ts';
 import { asRouseError } from '../../model/errors.ts';
+import type { StatedSpec } from '../../model/machine.ts';
+import { machineConfig } from '../../sources/machine/config.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { memoryDisk, placesWithBytes } from '../equipment/guest-trees.ts';
 import { boundedImage, contentAt, outlivesOtherBytes } from '../equipment/looked-at.ts';
@@ -222,6 +224,11 @@ suite('`inspectDisks` of a disk with Windows', () => {
 			storahci: 3,
 			netkvm: null,
 		});
+		const described = { kind: 'image', name: 'raw web01.raw', config: {}, disks: [{ serial: null, sectors: null }] };
+		const seen = (spec: StatedSpec) =>
+			machineConfig({ machine: 'web01', spec, described }, [memoryDisk(image)], signal);
+		assert.partialDeepStrictEqual((await seen({})).config, { os: 'windows', clock: 'localtime' });
+		assert.partialDeepStrictEqual((await seen({ os: 'other' })).config, { os: 'other', clock: 'utc' });
 	});
 
 	test('comes back within bounds when any byte of the metadata is another', async t => {

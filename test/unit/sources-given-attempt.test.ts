@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { test } from 'node:test';
-import { afterInterruption, importAttempt } from '../../cli/backup/import-attempt.ts';
+import { afterInterruption, importAttempt } from '../../sources/given/attempt.ts';
 import { asRouseError, RouseError } from '../../model/errors.ts';
 import { keys } from '../../repository/format/keys.ts';
 import { sealJson } from '../../repository/format/sealed-json.ts';
