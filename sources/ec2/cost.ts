@@ -16,7 +16,7 @@ const gib = 2 ** 30;
 const blocksPerTiB = 2 ** 40 / blockBytes;
 
 /** For reading 1 TiB through the EBS direct APIs. */
-export const usdPerTiB = (blocksPerTiB / 1000) * usd.perThousandBlocks;
+const usdPerTiB = (blocksPerTiB / 1000) * usd.perThousandBlocks;
 
 /** At most 200 characters. */
 export function costOf(

@@ -44,7 +44,7 @@ function contentParts(content: Content, lengthBytes: number, at: { path: string;
 }
 
 /** How much of a gap is taken for nothing. */
-export function nothingIn(gapBytes: number): number {
+function nothingIn(gapBytes: number): number {
 	return gapBytes <= wholeGapBytes ? 0 : gapBytes - 2 * gapEndBytes;
 }
 

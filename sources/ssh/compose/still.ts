@@ -9,7 +9,7 @@ import type { ComposedDisk } from './machine.ts';
 const mostBytes = 8 * 2 ** 30;
 const unitBytes = 4 * 2 ** 20;
 
-export function liveBytes({ parts }: ComposedDisk): number {
+function liveBytes({ parts }: ComposedDisk): number {
 	return parts.reduce((sum, { from, lengthBytes }) => sum + (from.kind === 'device' && from.live ? lengthBytes : 0), 0);
 }
 

@@ -17,7 +17,7 @@ const groupSchema = z.object({
 	vg_seqno: countSchema,
 });
 
-export const volumeSchema = z.object({
+const volumeSchema = z.object({
 	vg_name: nameSchema,
 	lv_name: nameSchema,
 	lv_uuid: z.string().max(64),
