@@ -18,7 +18,7 @@ export interface LibvirtAddress {
 
 const form =
 	'libvirt://DOMAIN, and behind it ?connect=qemu:///session, ?scratch=DIRECTORY or ?guest-agent=no, joined by &';
-const local = /^qemu(?:\+unix)?:\/\/\/(?:system|session)(?:\?socket=\/[^?&]{1,200})?$/;
+const local = /^qemu(?:\+unix)?:\/\/\/(?:system|session)(?:\?socket=\/[^?&\p{C}]{1,200})?$/u;
 /** No `/`, which libvirt refuses; no `-` first, which would be an option of a program. */
 const domainName = /^(?!-)[^\p{C}/]{1,200}$/u;
 

@@ -54,6 +54,7 @@ suite('`parseLibvirtAddress`', () => {
 		'libvirt://web01?connect=qemu+ssh://host/system',
 		'libvirt://web01?connect=qemu+ext:///system?command=/bin/sh',
 		'libvirt://web01?connect=qemu:///system?socket=/s%26command=/bin/sh',
+		'libvirt://web01?connect=qemu:///system?socket=/s%00',
 		'libvirt://web01?connect=xen:///system',
 		'libvirt://web01?connect=',
 	])
