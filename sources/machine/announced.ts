@@ -1,8 +1,10 @@
 /** How an import from a machine source is announced in its repository, so that it is told from one that a command makes. */
 import { createHash } from 'node:crypto';
 import { intentsOf } from '../../repository/import/intents-of.ts';
-import type { ImportIntent } from '../../repository/import/intent.ts';
+import { type ImportIntent, readIntent } from '../../repository/import/intent.ts';
 import type { Repository } from '../../repository/repository.ts';
+import type { Store } from '../../repository/store/contract.ts';
+import type { Claim } from './documents.ts';
 
 /**
  * What its intent calls the moment: with its owner. Commands never go on with such an import, and who sweeps leaves alone what a command
@@ -10,6 +12,16 @@ import type { Repository } from '../../repository/repository.ts';
  */
 export function announcedMoment(owner: string, moment: string | null): string | null {
 	return moment === null ? null : `${owner}/${createHash('sha256').update(moment).digest('hex')}`;
+}
+
+/** The same of an attempt; one that goes on with what an earlier version has announced calls it as that did, by its bare name. */
+export async function momentOfAttempt(
+	store: Store,
+	{ tag, owner }: Pick<Claim, 'tag' | 'owner'>,
+	{ moment, signal }: { moment: string | null; signal: AbortSignal },
+): Promise<string | null> {
+	const standing = await readIntent(store, tag, signal);
+	return standing?.moment === moment ? moment : announcedMoment(owner, moment);
 }
 
 export interface Announced {

@@ -139,3 +139,22 @@ test('`sweep` takes away what an import has announced that made its point and di
 	assert.deepEqual(await tagsLeft(places), [importId]);
 	assert.equal((await readPoint(places.repository, name, time)).manifest.importId, importId);
 });
+
+test('an import that an earlier version has announced, by the bare name of its moment, is gone on with', async t => {
+	const places = await site(t);
+	const { store } = places.repository;
+	const copy = await begun(places);
+	await new Faults(places.machine.files.faults).set([{ at: 'read', does: 'source_unreachable' }]);
+	await assert.rejects(copyMoment(places, copy), { code: 'source_unreachable' });
+	const {
+		startedAt: _at,
+		hostname: _host,
+		pid: _pid,
+		...scope
+	} = (await readIntent(store, copy.order.tag)) ?? assert.fail();
+	await store.delete(keys.intent(copy.order.tag));
+	await announceImport(store, { ...scope, moment: copy.moment.moment });
+	const { restorePoint } = await copyMoment(places, copy);
+	assert.equal((await readPoint(places.repository, name, restorePoint)).manifest.importId, copy.order.tag);
+	assert.equal(await store.size(keys.intent(copy.order.tag)), undefined);
+});

@@ -3,7 +3,7 @@ import type { ImportResult } from '../../../repository/import/import-machine.ts'
 import type { ImportOptions } from '../../../repository/import/import-request.ts';
 import { removeImport } from '../../../repository/import/remove-import.ts';
 import type { Repository } from '../../../repository/repository.ts';
-import { announcedMoment } from '../announced.ts';
+import { momentOfAttempt } from '../announced.ts';
 import { unknownOf } from '../config.ts';
 import type { CopyResult } from '../copy-result.ts';
 import type { SourceMoment } from '../documents.ts';
@@ -40,13 +40,13 @@ export async function copyMoment(places: StepPlaces, copy: Copy, options: CopyOp
 		const none = { newBytes: 0, storedBytes: 0, reads: [] };
 		return { restorePoint: manifest.time, manifestDigest, ...none, warnings: await cleanUp(repository, order) };
 	}
+	const { packBytes, threads } = options;
+	const which = { ...(await whichOf(places, copy)), ...(packBytes && { packBytes }), ...(threads && { threads }) };
 	const lost = new Set<string>();
 	for (;;) {
 		const known = lost.size;
 		const opened = await openDisks(places, copy, { lost, onLost: key => lost.add(key) });
 		try {
-			const { packBytes, threads } = options;
-			const which = { ...whichOf(places, copy), ...(packBytes && { packBytes }), ...(threads && { threads }) };
 			return resultOf(await storeMachine(which, machineOf(copy, opened, options), { ...options, signal }), opened);
 		} catch (error) {
 			// What was called unchanged until then is right and need not be told again; of the rest nobody knows.
@@ -57,12 +57,13 @@ export async function copyMoment(places: StepPlaces, copy: Copy, options: CopyOp
 	}
 }
 
-function whichOf({ repository }: StepPlaces, { order: { tag, owner, time, base }, moment }: Copy): MachineImport {
+async function whichOf({ repository, signal }: StepPlaces, { order, moment }: Copy): Promise<MachineImport> {
+	const { tag, time, base } = order;
 	return {
 		repository,
 		time,
 		importId: tag,
-		moment: announcedMoment(owner, moment.moment),
+		moment: await momentOfAttempt(repository.store, order, { moment: moment.moment, signal }),
 		base: base && { restorePoint: base.restorePoint, manifestDigest: base.manifestDigest },
 	};
 }
