@@ -81,6 +81,8 @@ const wordsOfLvm = [
 	[5, '  Insufficient suitable allocatable extents for logical volume rouse_1_1: 3 more required', 'space_short'],
 	[5, '  /dev/mapper/control: open failed: Operation not permitted', 'access_denied'],
 	[5, '  Cannot change VG vg while PVs are missing.', 'source_invalid'],
+	[5, '  Cannot update volume group vg with duplicate PV devices.', 'source_invalid'],
+	[5, '  Cannot update volume group vg with unknown segments in it!', 'source_invalid'],
 	[5, '  snapshot: Required device-mapper target(s) not detected in your kernel.', 'source_invalid'],
 	[3, "lvcreate: unrecognized option '--permission'\n  Error during parsing of command line.", 'source_invalid'],
 	[127, 'sh: 1: lvcreate: not found', 'tool_missing'],

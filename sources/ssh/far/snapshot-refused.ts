@@ -20,7 +20,7 @@ const refusals: readonly Refusal[] = [
 		hint: 'root there must be allowed to make volumes: look at global/metadata_read_only of LVM, and whether it is a container',
 	},
 	{
-		says: /PVs are missing|physical volumes are missing|is exported|system ID|requires lvmlockd|clustered VG|not detected in your kernel|duplicate devices/i,
+		says: /PVs are missing|physical volumes are missing|is exported|system ID|requires lvmlockd|clustered VG|not detected in your kernel|duplicate (PV )?devices|unknown segments/i,
 		code: 'source_invalid',
 		hint: 'mend the group of LVM there, until lvcreate --snapshot makes one by hand; snapshot: none reads the disks as they lie',
 	},
