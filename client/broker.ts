@@ -62,7 +62,7 @@ export class Broker {
 	audit(sinceMs: number): Promise<AuditEntry[]> {
 		return this.#answered('tells nothing', async () => {
 			const { client, read } = this.#workflows;
-			const history = await readHistory(client, brokerWorkflowId, read, sinceMs);
+			const history = await readHistory(client, brokerWorkflowId, read, { sinceMs });
 			return brokerTimeline(history).filter(({ at }) => Date.parse(at) >= sinceMs);
 		});
 	}

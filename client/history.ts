@@ -50,14 +50,17 @@ const notFound = '5';
 
 type Part = Omit<HistoryEntry, 'at' | 'eventId' | 'runId'>;
 
-/** All runs of the newest recovery with this id, oldest first; `sinceMs`: but for those that were over before. */
+/**
+ * All runs, oldest first, of the newest workflow with this id, up to `runId` where one is meant; `sinceMs`: but for those that were
+ * over before.
+ */
 export async function readHistory(
 	client: Client,
 	workflowId: string,
 	read: ReadPayload,
-	sinceMs = 0,
+	{ runId, sinceMs = 0 }: { runId?: string | undefined; sinceMs?: number } = {},
 ): Promise<HistoryEntry[]> {
-	const { runId } = await client.workflow.getHandle(workflowId).describe();
+	const newest = runId ?? (await client.workflow.getHandle(workflowId).describe()).runId;
 	let isEnough = false;
 	const fetch = async (run: string) => {
 		if (isEnough) return undefined;
@@ -65,7 +68,7 @@ export async function readHistory(
 		isEnough = Date.parse(timestampToIso(events?.[0]?.eventTime) ?? '') < sinceMs;
 		return events;
 	};
-	return followRuns(runId, fetch, read);
+	return followRuns(newest, fetch, read);
 }
 
 /**

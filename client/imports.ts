@@ -126,8 +126,9 @@ export class Imports {
 
 	/** What happened in the newest of this machine, oldest first, and who asked for it. */
 	async history(name: ImportName): Promise<{ summary: ImportSummary; history: HistoryEntry[] }> {
-		const summary = summarise(await this.#workflows.describe(name));
-		return { summary, history: await this.#workflows.history(name) };
+		const description = await this.#workflows.describe(name);
+		const { runId } = description;
+		return { summary: summarise(description), history: await this.#workflows.history({ ...name, runId }) };
 	}
 
 	/** Whether one runs now, by Temporal's own word: lists lag behind. */

@@ -157,9 +157,10 @@ export class NamedWorkflows<Name, View> {
 		}
 	}
 
-	/** What happened, oldest first, in the newest of this name. */
+	/** What happened in it, oldest first. */
 	history(name: Name): Promise<HistoryEntry[]> {
-		return this.call(name, () => readHistory(this.client, this.#kind.id(name), this.all.read));
+		const of = { runId: this.#kind.runId?.(name) };
+		return this.call(name, () => readHistory(this.client, this.#kind.id(name), this.all.read, of));
 	}
 
 	async #mustRun(name: Name): Promise<void> {

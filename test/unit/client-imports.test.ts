@@ -93,9 +93,12 @@ test('`Imports.view` of one import never tells of the next, which a schedule may
 		return {
 			describe: answers('describe', describing('COMPLETED')),
 			result: answers('result', { phase: 'over' }),
+			fetchHistory: answers('history', { events: [] }),
 		};
 	});
 	const { runId } = await imports.view(name);
 	await imports.view({ ...name, runId });
-	assert.deepEqual(asked, ['describe latest', 'result first', 'describe first', 'result first']);
+	await imports.history(name);
+	assert.deepEqual(asked.slice(0, 4), ['describe latest', 'result first', 'describe first', 'result first']);
+	assert.deepEqual(asked.slice(4), ['describe latest', 'history first']);
 });
