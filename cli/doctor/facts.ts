@@ -177,7 +177,7 @@ export interface ImportScheduleFacts {
 	/** Whether config.yaml has it. */
 	isConfigured: boolean;
 	lastAt: string | null;
-	/** Of its last backup. */
+	/** Of its last backup, unless one has succeeded since that a person has begun. */
 	failure: ErrorDocument | null;
 }
 

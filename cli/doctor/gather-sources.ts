@@ -1,7 +1,8 @@
 import type { TemporalClient } from '../../client/connection.ts';
 import { ImportSchedules } from '../../client/import-schedules.ts';
-import { Imports } from '../../client/imports.ts';
+import { type ImportName, Imports } from '../../client/imports.ts';
 import { asRouseError } from '../../model/errors.ts';
+import type { ImportView } from '../../model/import-view.ts';
 import { childStepsOf } from '../../sources/machine-child/children.ts';
 import type { ImportSteps } from '../../sources/machine-child/import-steps.ts';
 import type { Config, Installation } from '../../system/installation.ts';
@@ -35,10 +36,37 @@ export async function gatherSources(
 }
 
 export async function gatherImportSchedules(config: Config, temporal: TemporalClient): Promise<ImportScheduleFacts[]> {
-	return (await new ImportSchedules(temporal).list()).map(({ source, lastAt, failure }) => {
+	return lookAtSchedules({ config, schedules: new ImportSchedules(temporal), imports: new Imports(temporal) });
+}
+
+/** What a look at schedules goes by. */
+export interface ScheduleLook {
+	config: Config;
+	schedules: Pick<ImportSchedules, 'list'>;
+	imports: Pick<Imports, 'list'> & { view(name: ImportName): Promise<{ view: Pick<ImportView, 'outcome'> }> };
+}
+
+export async function lookAtSchedules({ config, schedules, imports }: ScheduleLook): Promise<ImportScheduleFacts[]> {
+	const found: ImportScheduleFacts[] = [];
+	for (const { source, lastAt, failure } of await schedules.list()) {
 		const isConfigured = Object.hasOwn(config.sources, source);
-		return { source, isConfigured, lastAt, failure };
-	});
+		const isMadeUpFor =
+			isConfigured && failure !== null && (await hasImportedSince(source, lastAt, { config, imports }));
+		found.push({ source, isConfigured, lastAt, failure: isMadeUpFor ? null : failure });
+	}
+	return found;
+}
+
+/** Whoever has mended what was wrong, and made the backup, is not told of it until the schedule's next. */
+async function hasImportedSince(
+	source: string,
+	lastAt: string | null,
+	{ config, imports }: Pick<ScheduleLook, 'config' | 'imports'>,
+): Promise<boolean> {
+	const { machine } = sourceIn(config, source);
+	const latest = (await imports.list(machine)).find(({ source: of }) => of === source);
+	if (latest?.workflow !== 'COMPLETED' || latest.closedAt === null || latest.closedAt <= (lastAt ?? '')) return false;
+	return (await imports.view(latest)).view.outcome === 'imported';
 }
 
 /** A few at once, in the order of config.yaml. */

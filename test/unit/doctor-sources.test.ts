@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Facts } from '../../cli/doctor/facts.ts';
 import { sourceFindings } from '../../cli/doctor/findings-sources.ts';
-import { lookAtSources, type SourceLook } from '../../cli/doctor/gather-sources.ts';
+import { lookAtSchedules, lookAtSources, type ScheduleLook, type SourceLook } from '../../cli/doctor/gather-sources.ts';
 import { RouseError } from '../../model/errors.ts';
 import { configSchema } from '../../system/installation.ts';
 
@@ -104,4 +104,24 @@ test('`sourceFindings` of schedules: one whose source is gone, and one whose las
 		],
 	);
 	assert.match(findings[0]?.explanation ?? '', /space_short: LVM group vg has nothing free \(add a disk\)$/);
+});
+
+test('a backup that a person has made since counts: `lookAtSchedules` tells of no failure that it has made up for', async () => {
+	const { config } = look(['web'], async () => ({ repositoryId, leftovers: [] }));
+	const failure = { code: 'space_short' as const, message: 'LVM group vg has nothing free' };
+	const lastAt = '2026-11-20T03:00:00.000Z';
+	const told = { when: 'every 1d', requestedBy: 'ann', nextAt: null, last: 'failed' as const, skipped: 0, missed: 0 };
+	const schedules: ScheduleLook['schedules'] = { list: async () => [{ ...told, source: 'web', lastAt, failure }] };
+	const failureAfter = async (closedAt: string | null, outcome: 'imported' | 'failed') => {
+		const workflow = closedAt === null ? ('RUNNING' as const) : ('COMPLETED' as const);
+		const by = { requestedBy: 'ann', reason: null, repository: '/backup', repositoryId };
+		const summary = { ...by, machine: 'web', source: 'web', workflow, startedAt: lastAt, closedAt };
+		const imports = { list: async () => [summary], view: async () => ({ view: { outcome } }) };
+		const [found] = await lookAtSchedules({ config, schedules, imports });
+		return found?.failure ?? null;
+	};
+	assert.equal(await failureAfter('2026-11-20T08:00:00.000Z', 'imported'), null);
+	assert.equal(await failureAfter('2026-11-20T08:00:00.000Z', 'failed'), failure);
+	assert.equal(await failureAfter('2026-11-20T02:00:00.000Z', 'imported'), failure);
+	assert.equal(await failureAfter(null, 'imported'), failure);
 });
