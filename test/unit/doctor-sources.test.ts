@@ -48,7 +48,7 @@ test('`lookAtSources` goes on where one platform hangs, and asks a few at once',
 		return { repositoryId, leftovers: [leftover] };
 	};
 	const names = ['web', 'db', ...Array.from({ length: 10 }, (_, number) => `m${number}`)];
-	const found = await lookAtSources(look(names, leftovers));
+	const found = await lookAtSources({ ...look(names, leftovers), limits: { platformMs: 400, allMs: 60_000 } });
 	assert.deepEqual(
 		found.map(({ name }) => name),
 		names,
