@@ -69,11 +69,10 @@ export class VhdxLayer {
 		}
 	}
 
-	/** A whole block is given back: it reads as zeros, whatever is beneath. */
-	discard(number: number): void {
-		const atMebibyte = this.#blocks.get(number)?.atMebibyte;
-		const state = this.#random.pick([1, 2, 3]);
-		this.#blocks.set(number, { state, atMebibyte, bytes: Buffer.alloc(0), own: new Set() });
+	/** A whole block is given back: it reads as zeros, whatever is beneath, and whatever its place in the file still has. */
+	discard(number: number, state = this.#random.pick([1, 2, 3])): void {
+		const { atMebibyte, bytes = Buffer.alloc(0) } = this.#blocks.get(number) ?? {};
+		this.#blocks.set(number, { state, atMebibyte, bytes, own: new Set() });
 	}
 
 	#written(number: number): Block {
@@ -133,7 +132,7 @@ export class VhdxLayer {
 		};
 		for (const [number, { state, atMebibyte = 0, bytes }] of this.#blocks) {
 			await entry(number + Math.floor(number / ofChunk), atMebibyte, state);
-			if (state >= 6) await file.write(bytes, 0, bytes.length, atMebibyte * mebibyte);
+			if (bytes.length > 0) await file.write(bytes, 0, bytes.length, atMebibyte * mebibyte);
 		}
 		for (const [chunk, atMebibyte] of this.#bitmapsAt) {
 			await entry(chunk * (ofChunk + 1) + ofChunk, atMebibyte, 6);
