@@ -11,15 +11,20 @@ const mostLookedAt = 64;
 
 /**
  * Told of a VHDX that a person has named, as a sentence, when a disk beside it was made upon it as it is. No more than told: what
- * was there at the checkpoint may be what is wanted. Throws `source_invalid` when the VHDX itself cannot be read.
+ * was there at the checkpoint may be what is wanted. Throws `source_invalid` when the VHDX itself cannot be read, and when one
+ * beside it is being merged into it: it then has a part of that one's blocks, and is by itself a disk that never was.
  */
 export async function doubtsOfCheckpoints(file: OpenedFile): Promise<string[]> {
 	const { path, found, part } = file;
 	if (!found.isFile() || part) return [];
 	const { dataWriteGuid } = (await describeVhdx(await vhdxBytes(file))).ids;
 	const children: string[] = [];
-	for (const name of await disksBeside(path))
-		if (await isMadeUpon(path, dataWriteGuid, join(dirname(path), name))) children.push(name);
+	for (const name of await disksBeside(path)) {
+		const other = join(dirname(path), name);
+		const relation = await relationOf(path, dataWriteGuid, other);
+		if (relation === 'is merged into it') throw halfMerged(path, other);
+		if (relation === 'was made upon it') children.push(name);
+	}
 	if (children.length === 0) return [];
 	return [
 		`${path} is as it was at a checkpoint: what was written since is in ${children.join(', ')} beside it; for that, import it instead, with --with-backing`,
@@ -35,20 +40,34 @@ async function disksBeside(path: string): Promise<string[]> {
 		.slice(0, mostLookedAt);
 }
 
+function halfMerged(path: string, other: string): RouseError {
+	return new RouseError(
+		'source_invalid',
+		`${path} is no disk by itself: the merge of ${other} into it was begun, and whether it has ended cannot be told`,
+		{ hint: `import ${other} instead, with --with-backing; or let the merge end where the machine ran` },
+	);
+}
+
+/** What a disk is to that at `path`. */
+type Relation = 'was made upon it' | 'is merged into it' | 'none';
+
 /** One that cannot be read, as that of a machine which runs, is told by its name: that of the first disk with a GUID. */
-async function isMadeUpon(path: string, dataWriteGuid: string, other: string): Promise<boolean> {
+async function relationOf(path: string, dataWriteGuid: string, other: string): Promise<Relation> {
 	try {
 		const file = await openFile(other, { follow: false });
 		try {
 			const { parent } = await describeVhdx(await vhdxBytes(file));
-			return parent?.linkage === dataWriteGuid || parent?.otherLinkage === dataWriteGuid;
+			if (parent?.linkage === dataWriteGuid) return 'was made upon it';
+			// A merge stores what the parent is called from then on as the second one, and then writes to the parent: 2.6.2.6.3.
+			return parent?.otherLinkage === dataWriteGuid ? 'is merged into it' : 'none';
 		} finally {
 			await file.handle.close();
 		}
 	} catch (error) {
 		if (!(error instanceof RouseError)) throw error;
-		return basename(other)
+		const isCalledSo = basename(other)
 			.toLowerCase()
 			.startsWith(`${basename(path, extname(path))}_`.toLowerCase());
+		return isCalledSo ? 'was made upon it' : 'none';
 	}
 }

@@ -228,6 +228,23 @@ describe('a VHDX that Hyper-V left as it was at a checkpoint', () => {
 		assert.equal(await doubtsOf(at('d_2.AVHDX')), '');
 	});
 
+	it('is refused by itself when that is being merged into it, and not beneath it', async t => {
+		const base = new VhdxLayer(random, coarse);
+		const locator = {
+			parent_linkage: `{${'1'.repeat(8)}-1111-1111-1111-${'1'.repeat(12)}}`,
+			parent_linkage2: `{${base.dataWriteGuid}}`,
+			relative_path: 'd.vhdx',
+		};
+		const directory = await temporaryDirectory(t);
+		await base.save(join(directory, 'd.vhdx'));
+		await new VhdxLayer(random, coarse, locator).save(join(directory, 'd_1.avhdx'));
+		await assert.rejects(doubtsOf(join(directory, 'd.vhdx')), {
+			code: 'source_invalid',
+			message: /d\.vhdx is no disk by itself: the merge of .*d_1\.avhdx into it was begun/,
+		});
+		assert.equal(await doubtsOf(join(directory, 'd_1.avhdx')), '');
+	});
+
 	it('is told by a name alone where that cannot be read', async t => {
 		const at = await saved(t, { name: 'd.vhdx', measures: coarse });
 		await writeFile(at('d_1.avhdx'), 'cut');
