@@ -29,7 +29,8 @@ export interface FilePart {
 
 /**
  * Opens what `path` (absolute) names. `follow: false` refuses a symbolic link at its end. Throws `source_invalid` when it is
- * neither a regular file nor a block device, when it is empty, or when another user's link leads to what is not theirs.
+ * neither a regular file nor a block device, when it is empty, or when another user's link leads to what is not theirs; `lock_held`
+ * when somebody has it open alone.
  */
 export async function openFile(path: string, { follow }: { follow: boolean }): Promise<OpenedFile> {
 	let way: FoundFile | undefined;
@@ -144,6 +145,12 @@ function asSourceError(path: string, error: unknown): unknown {
 	if (isOneOf('ENOENT', 'ENOTDIR')) return new RouseError('source_invalid', `there is no ${path}`, { cause: error });
 	if (isOneOf('EACCES', 'EPERM'))
 		return new RouseError('source_invalid', `${path} may not be read by user ${process.geteuid?.()}`, { cause: error });
+	// Of a share on which Hyper-V has it open for itself alone (cifs: EBUSY, ETXTBSY before), and of a lease.
+	if (isOneOf('EBUSY', 'ETXTBSY', 'EAGAIN'))
+		return new RouseError('lock_held', `${path} is open elsewhere, for somebody alone: a machine runs on it`, {
+			hint: 'shut the machine down first, or export it and import that',
+			cause: error,
+		});
 	if (isOneOf('ENAMETOOLONG'))
 		return new RouseError('source_invalid', `no file has so long a name: ${path}`, { cause: error });
 	return error;

@@ -51,7 +51,10 @@ function halfMerged(path: string, other: string): RouseError {
 /** What a disk is to that at `path`. */
 type Relation = 'was made upon it' | 'is merged into it' | 'none';
 
-/** One that cannot be read, as that of a machine which runs, is told by its name: that of the first disk with a GUID. */
+/**
+ * One that cannot be read, as that of a machine which runs, is told by its name: that of the first disk with a GUID. Whatever
+ * keeps it from being read, a lock of Hyper-V's on a share or a bad sector: it is not the disk that is wanted.
+ */
 async function relationOf(path: string, dataWriteGuid: string, other: string): Promise<Relation> {
 	try {
 		const file = await openFile(other, { follow: false });
@@ -63,8 +66,7 @@ async function relationOf(path: string, dataWriteGuid: string, other: string): P
 		} finally {
 			await file.handle.close();
 		}
-	} catch (error) {
-		if (!(error instanceof RouseError)) throw error;
+	} catch {
 		const isCalledSo = basename(other)
 			.toLowerCase()
 			.startsWith(`${basename(path, extname(path))}_`.toLowerCase());

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
 	appendFile,
 	chmod,
@@ -253,4 +255,25 @@ describe('a VHDX that Hyper-V left as it was at a checkpoint', () => {
 		await symlink('d.vhdx', at('e_2.avhdx'));
 		assert.match(await doubtsOf(at('d.vhdx')), /what was written since is in d_1\.avhdx beside it/);
 	});
+
+	it('is told by a name alone where somebody has that open alone, who is named when it is wanted', async t => {
+		const at = await saved(t, { name: 'd.vhdx', measures: coarse }, { name: 'd_1.avhdx', measures: coarse });
+		await heldAlone(t, at('d_1.avhdx'));
+		assert.match(await doubtsOf(at('d.vhdx')), /what was written since is in d_1\.avhdx beside it/);
+		await assert.rejects(openedOnce(at('d_1.avhdx')), { code: 'lock_held', message: /d_1\.avhdx is open elsewhere/ });
+	});
 });
+
+/** As a server of files holds it for a client: who opens it without waiting is refused. */
+async function heldAlone(t: TestContext, path: string): Promise<void> {
+	const program = `
+import fcntl, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+file = open(sys.argv[1], 'r+b')
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('held', flush=True)
+sys.stdin.read()`;
+	const holder = spawn('python3', ['-c', program, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+	t.after(() => holder.stdin.end());
+	await once(holder.stdout, 'data');
+}
