@@ -1,5 +1,4 @@
-/** VHDXs that QEMU does not read (image-references.ts) are read by vhdx/: those with sectors of 4096 bytes, and chains. */
-import { RouseError } from '../model/errors.ts';
+/** VHDXs that QEMU does not read (image-references.ts) are read by vhdx/: those with sectors of 4096 bytes, and chains; so are the holes of others. */
 import type { SourceExtent } from '../repository/import/disk-source.ts';
 import { piecesOf, readChain } from '../vhdx/chain.ts';
 import { VhdxDisk } from '../vhdx/disk.ts';
@@ -16,19 +15,12 @@ export async function vhdxContent(
 	const chain: VhdxDisk[] = [];
 	for (const file of files.toReversed())
 		chain.unshift(new VhdxDisk(await openVhdx(await vhdxBytes(file), signal), chain[0]));
-	const [top, topFile] = [chain[0], files[0]];
-	if (top === undefined || topFile === undefined) throw new RangeError('a chain without files');
+	const [top] = chain;
+	if (top === undefined) throw new RangeError('a chain without files');
 	return {
 		sizeBytes: top.sizeBytes,
 		extents: until => extentsOf(chain, top.sizeBytes, until),
-		read: async (offsetBytes, into, until) => {
-			try {
-				await readChain(chain, offsetBytes, into, until);
-			} catch (error) {
-				until.throwIfAborted();
-				throw error instanceof RouseError ? error : unreadable(topFile, offsetBytes, error);
-			}
-		},
+		read: (offsetBytes, into, until) => readChain(chain, offsetBytes, into, until),
 	};
 }
 
@@ -39,13 +31,4 @@ async function* extentsOf(chain: readonly VhdxDisk[], sizeBytes: number, signal:
 		signal,
 	))
 		yield { offsetBytes: atBytes, lengthBytes, kind: where ? 'data' : 'zero' } satisfies SourceExtent;
-}
-
-function unreadable({ path }: OpenedFile, offsetBytes: number, cause: unknown): RouseError {
-	const reason = cause instanceof Error ? cause.message : String(cause);
-	return new RouseError(
-		'source_invalid',
-		`${path} is damaged: it cannot be read near offset ${offsetBytes} of its disk: ${reason}`,
-		{ hint: 'copy it again from where it is whole', cause, details: { path, offsetBytes } },
-	);
 }

@@ -1,4 +1,5 @@
 /** A VHDX among the images: vhdx/ reads its tables. */
+import { RouseError } from '../model/errors.ts';
 import type { ByteSource } from '../vhdx/byte-source.ts';
 import { describeVhdx, openVhdx } from '../vhdx/open.ts';
 import { blockDeviceBytes } from './block-device.ts';
@@ -21,5 +22,27 @@ export async function checkVhdx(file: OpenedFile, { signal, seen }: Omit<TableRe
 export async function vhdxBytes(file: OpenedFile): Promise<ByteSource> {
 	const { path, found } = file;
 	const sizeBytes = found.isFile() ? file.sizeBytes : ((await blockDeviceBytes(found.rdev)) ?? 0);
-	return { name: path, sizeBytes, read: (atBytes, lengthBytes) => bytesAt(file, atBytes, lengthBytes) };
+	const read = async (atBytes: number, lengthBytes: number, signal?: AbortSignal) => {
+		try {
+			return await bytesAt(file, atBytes, lengthBytes);
+		} catch (error) {
+			signal?.throwIfAborted();
+			throw unreadable(path, atBytes, error);
+		}
+	};
+	return { name: path, sizeBytes, read };
+}
+
+/** Said here, where it is known which file of a chain it is. */
+function unreadable(path: string, atBytes: number, cause: unknown): RouseError {
+	const reason = cause instanceof Error ? cause.message : String(cause);
+	return new RouseError(
+		'source_invalid',
+		`${path} is damaged: it cannot be read near its offset ${atBytes}: ${reason}`,
+		{
+			hint: 'copy it again from where it is whole',
+			cause,
+			details: { path, offsetBytes: atBytes },
+		},
+	);
 }

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openImage } from '../../sources/image.ts';
+import { openFile } from '../../sources/opened-file.ts';
+import { vhdxContent } from '../../sources/vhdx-content.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
 import { Random } from '../equipment/seeds/random.ts';
+import { VhdxLayer } from '../equipment/vhdx-layer.ts';
 import { anyShape, randomChain } from '../equipment/vhdx-random-chain.ts';
 
 const mebibyte = 2 ** 20;
@@ -35,4 +39,31 @@ describe('a chain of VHDXs reads as what was written to its disk', () => {
 				assert.ok(expected.equals(into), `MiB ${number}`);
 			}
 		});
+});
+
+it('of a chain of VHDXs that file is named which cannot be read, by its tables as well', async t => {
+	const directory = await temporaryDirectory(t);
+	const measures = { sizeBytes: mebibyte, blockBytes: mebibyte, sectorBytes: 512 } as const;
+	const random = new Random(1);
+	const base = new VhdxLayer(random, measures);
+	base.write(0, Buffer.alloc(mebibyte, 1));
+	await base.save(join(directory, 'base.vhdx'));
+	const child = new VhdxLayer(random, measures, {
+		parent_linkage: `{${base.dataWriteGuid}}`,
+		relative_path: 'base.vhdx',
+	});
+	await child.save(join(directory, 'top.avhdx'));
+	for (const [index, name] of ['top.avhdx', 'base.vhdx'].entries()) {
+		const paths = ['top.avhdx', 'base.vhdx'].map(file => join(directory, file));
+		const files = await Promise.all(paths.map(path => openFile(path, { follow: false })));
+		const content = await vhdxContent(files, signal);
+		const isNamed = {
+			code: 'source_invalid',
+			message: new RegExp(`${name} is damaged: it cannot be read near its offset`),
+		};
+		await files[index]?.handle.close();
+		await assert.rejects(Array.fromAsync(content.extents(signal)), isNamed);
+		await assert.rejects(content.read(0, Buffer.alloc(512), signal), isNamed);
+		await files[1 - index]?.handle.close();
+	}
 });
