@@ -62,7 +62,7 @@ it('of a chain of VHDXs that file is named which cannot be read, by its tables a
 			message: new RegExp(`${name} is damaged: it cannot be read near its offset`),
 		};
 		await files[index]?.handle.close();
-		await assert.rejects(Array.fromAsync(content.extents(signal)), isNamed);
+		await assert.rejects(content.extents(signal)[Symbol.asyncIterator]().next(), isNamed);
 		await assert.rejects(content.read(0, Buffer.alloc(512), signal), isNamed);
 		await files[1 - index]?.handle.close();
 	}
