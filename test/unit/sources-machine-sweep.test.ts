@@ -158,3 +158,25 @@ test('an import that an earlier version has announced, by the bare name of its m
 	assert.equal((await readPoint(places.repository, name, restorePoint)).manifest.importId, copy.order.tag);
 	assert.equal(await store.size(keys.intent(copy.order.tag)), undefined);
 });
+
+test('`sweep` removes no announcement where a feature of the repository forbids it to delete, and says so', async t => {
+	const places = await site(t);
+	const { store } = places.repository;
+	const cut = await begun(places);
+	await new Faults(places.machine.files.faults).set([{ at: 'read', does: 'source_unreachable' }]);
+	await assert.rejects(copyMoment(places, cut), { code: 'source_unreachable' });
+	const made = await begun(places);
+	const { restorePoint } = await copyMoment(places, made);
+	const intent = await readIntent(store, cut.order.tag);
+	assert.ok(intent);
+	const { startedAt: _at, hostname: _host, pid: _pid, ...scope } = intent;
+	await announceImport(store, { ...scope, importId: made.order.tag, time: restorePoint });
+	await store.putExclusive('features/delete/x', Buffer.alloc(0));
+	const { left } = await sweep(places, await ordered(places));
+	assert.deepEqual(
+		left.map(line => /must not remove anything/.test(line)),
+		[true, true],
+	);
+	for (const { tag } of [cut.order, made.order]) assert.notEqual(await store.size(keys.intent(tag)), undefined);
+	assert.ok(!(await tagsLeft(places)).includes(cut.order.tag), 'its moment is in the way of nobody');
+});

@@ -11,6 +11,13 @@ import type { StepPlaces } from './places.ts';
  * May be called again.
  */
 export async function giveUp(places: StepPlaces, order: EndedImport): Promise<'given-up' | 'published'> {
+	const end = await abandonFenced(places, order);
+	if (end === 'given-up') await removeImport(places.repository.store, order.tag);
+	return end;
+}
+
+/** All of it but for what it has announced. */
+export async function abandonFenced(places: StepPlaces, order: EndedImport): Promise<'given-up' | 'published'> {
 	const { source, repository, signal } = places;
 	const { tag, owner, identity, machine, time } = order;
 	const end = await fenceImport(repository, { machine, time, importId: tag }, signal).catch((error: unknown) => {
@@ -20,6 +27,5 @@ export async function giveUp(places: StepPlaces, order: EndedImport): Promise<'g
 	});
 	if (end === 'published') return 'published';
 	await source.abandon({ tag, owner, identity }, signal);
-	await removeImport(repository.store, tag);
 	return 'given-up';
 }

@@ -1,4 +1,5 @@
 import { asRouseError } from '../../../model/errors.ts';
+import { mayDelete } from '../../../repository/features.ts';
 import { readIntent } from '../../../repository/import/intent.ts';
 import { removeImport } from '../../../repository/import/remove-import.ts';
 import { announcedOf } from '../announced.ts';
@@ -6,7 +7,7 @@ import type { SourceMoment } from '../documents.ts';
 import type { ImportOrder } from '../order.ts';
 import { beginMoment } from './begin.ts';
 import { commitMoment } from './commit.ts';
-import { giveUp } from './give-up.ts';
+import { abandonFenced } from './give-up.ts';
 import type { StepPlaces } from './places.ts';
 import { type PointOfSource, pointsLike } from './points-of-source.ts';
 
@@ -37,7 +38,7 @@ export async function sweep(places: StepPlaces, order: ImportOrder): Promise<Swe
 			await tried(swept, { what: `import ${tag}`, ends: 1, end: () => endLeft(places, order, tag) }, signal);
 	for (const tag of announced)
 		if (made.has(tag))
-			await tried(swept, { what: `import ${tag}`, ends: 1, end: () => removeImport(repository.store, tag) }, signal);
+			await tried(swept, { what: `import ${tag}`, ends: 1, end: () => removeLeft(places, tag) }, signal);
 	const [latest] = points;
 	const kept = [...tags].filter(tag => made.has(tag));
 	if (latest !== undefined && kept.length > 0) {
@@ -67,10 +68,15 @@ async function endLeft(places: StepPlaces, order: ImportOrder, tag: string): Pro
 	if (intent === undefined || intent.machine !== machine) await source.abandon({ tag, owner, identity }, signal);
 	else {
 		const left = { ...order, tag, time: intent.time };
-		if ((await giveUp(places, left)) === 'given-up') return;
-		await commitMoment(places, left);
-		await removeImport(repository.store, tag);
+		if ((await abandonFenced(places, left)) === 'published') await commitMoment(places, left);
+		await removeLeft(places, tag);
 	}
+}
+
+/** An announcement is another import's, which not every program may delete (docs/format.md, "Features"). */
+async function removeLeft({ repository: { store }, signal }: StepPlaces, tag: string): Promise<void> {
+	await mayDelete(store, signal);
+	await removeImport(store, tag);
 }
 
 async function commitLatest(places: StepPlaces, order: ImportOrder, { point }: PointOfSource): Promise<void> {
