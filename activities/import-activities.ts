@@ -8,6 +8,7 @@ import { toFailure, untilMended } from './failures.ts';
 import { CopyAttempts } from './import/copy-attempts.ts';
 import { fewLines } from './import/few-lines.ts';
 import type { ImportActivityInput } from './import/inputs.ts';
+import { failureInTurn } from './import/stalled.ts';
 
 /** Of a file system that is mounted late, and of a config.yaml that somebody is writing. */
 const mended: ReadonlySet<ErrorCode> = new Set(['repository_missing', 'config_invalid']);
@@ -21,8 +22,8 @@ export type PlannedImport = ImportOrder & { repositoryName?: string };
 /** What a control worker does for imports from machine sources: each step is taken by a process of its own. */
 export function createImportActivities(steps: ImportSteps, repositoryName: RepositoryName) {
 	return {
-		planImport: ({ places, ...wish }: ImportActivityInput<'planImport'>): Promise<PlannedImport> =>
-			attempt(async ({ signal }) => ({
+		planImport: ({ places, inTurn, ...wish }: ImportActivityInput<'planImport'>): Promise<PlannedImport> =>
+			attemptInTurn(inTurn, async signal => ({
 				...(await steps.plan(places, wish, signal)),
 				repositoryName: await repositoryName(places.repository),
 			})),
@@ -31,18 +32,19 @@ export function createImportActivities(steps: ImportSteps, repositoryName: Repos
 				const { ended, left } = await steps.sweep(places, order, signal);
 				return { ended, left: fewLines(left) };
 			}),
-		beginImport: ({ places, order }: ImportActivityInput<'beginImport'>) =>
-			attempt(({ signal }) => steps.begin(places, order, signal)),
+		beginImport: ({ places, order, inTurn }: ImportActivityInput<'beginImport'>) =>
+			attemptInTurn(inTurn, signal => steps.begin(places, order, signal)),
 		awaitMoment: ({ places, moment }: ImportActivityInput<'awaitMoment'>) =>
 			attempt(({ signal }) => steps.ready(places, moment, signal)),
 		/** On a queue of its own: an import takes a processor, and some memory, for hours. */
-		copyImport: ({ places, ...copy }: ImportActivityInput<'copyImport'>) =>
+		copyImport: ({ places, inTurn, before, ...copy }: ImportActivityInput<'copyImport'>) =>
 			attempt(async ({ signal, report }) => {
-				const { heartbeatDetails, attempt: number } = Context.current().info;
+				const { heartbeatDetails = before, attempt: number } = Context.current().info;
 				const { moment, readAnew = false } = copy.moment;
-				const kind = { isOnly: moment === null, isReadAnew: readAnew };
+				const kind = { isOnly: moment === null, isReadAnew: readAnew, isInTurn: inTurn === true };
 				const attempts = new CopyAttempts(heartbeatDetails, number, kind);
 				attempts.begin();
+				report(attempts.beat);
 				try {
 					const onProgress = (progress: ImportProgress) => report(attempts.told(progress));
 					const copied = await steps.copy(places, copy, { signal, onProgress });
@@ -66,6 +68,19 @@ export function createImportActivities(steps: ImportSteps, repositoryName: Repos
 				}
 			}),
 	};
+}
+
+/** Of a step for which others may have to wait. */
+function attemptInTurn<T>(isInTurn: true | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+	return attempt(async ({ signal }) => {
+		try {
+			return await work(signal);
+		} catch (error) {
+			signal.throwIfAborted();
+			const failure = toFailure(error);
+			throw isInTurn ? failureInTurn(failure, { sinceMs: Context.current().info.scheduledTimestampMs }) : failure;
+		}
+	});
 }
 
 export type ImportActivities = ReturnType<typeof createImportActivities>;

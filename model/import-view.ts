@@ -4,7 +4,7 @@ import type { ErrorDocument } from './errors.ts';
 import type { Consistency } from './source-facts.ts';
 
 /**
- * `queued`: it waits for its turn among the imports of its repository. `waiting`: its moment is taken, and the platform has it not
+ * `queued`: it waits for its turn among the imports of its repository, also once more after it has begun. `waiting`: its moment is taken, and the platform has it not
  * at hand yet. `over`: see the outcome.
  */
 export type ImportPhase =
@@ -40,6 +40,10 @@ export const copyBeatSchema = z.object({
 	/** How far one has come that has read something, and the latest one that came further than those before. */
 	furthestBytes: z.int().min(0),
 	furthestAttempt: z.int().min(0),
+	/** Since when none has come further in this turn, where others wait for it. */
+	sinceMs: z.int().min(0).optional(),
+	/** Attempts of earlier turns that have come no further since. */
+	inVain: z.int().min(0).optional(),
 	/** Where each attempt reads anew: those that have read something, and how much of its disks together. */
 	anew: z.object({ attempts: z.int().min(0), readBytes: z.int().min(0) }).optional(),
 });
@@ -73,6 +77,8 @@ export interface ImportView {
 	holdUntil: string | null;
 	consistency: Consistency | null;
 	disks: ImportedDisk[];
+	/** While it is `queued` once more, why: by what it came no further when it had its turn; else null. */
+	queuedAgain: string | null;
 	/** How often it was begun anew: its moment had no name, or the machine changed its disks. */
 	begunAnew: number;
 	/** Of the attempt that made the point; null until then, and when an attempt made it of which nobody has heard. */

@@ -315,6 +315,12 @@ export const copyImportOptions = {
 	retry: { ...platformRetry, maximumInterval: '5m' },
 } satisfies ActivityOptions;
 
+/** It came no further in its last turn: its next attempts come when they would have come in that one. */
+export const copyAgainOptions = {
+	...copyImportOptions,
+	retry: { ...copyImportOptions.retry, initialInterval: '5m' },
+} satisfies ActivityOptions;
+
 /** The point is there, and the next import makes up for it. */
 export const commitImportOptions = { ...importStep, scheduleToCloseTimeout: '1h' } satisfies ActivityOptions;
 

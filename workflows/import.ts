@@ -17,7 +17,7 @@ import { ImportRun } from './import/run.ts';
 export async function importMachine(input: ImportInput): Promise<ImportView> {
 	const run = new ImportRun(inputOf(input), workflowInfo().startTime);
 	takeImportMessages(run);
-	takeLeases(run);
+	takeLeases(run.turn);
 	const cancelled = CancellationScope.current().cancelRequested.catch(() => run.cancel({ by: 'Temporal' }));
 	void cancelled; // settles when the workflow is cancelled, or never
 	// What was begun is given up first: a cancellation is an order as any other.

@@ -2,13 +2,14 @@ import { asRouseError, RouseError } from '../../model/errors.ts';
 import { type CopyBeat, copyBeatSchema, type ImportProgress } from '../../model/import-view.ts';
 import { formatBytes } from '../../model/format-bytes.ts';
 import { toFailure } from '../failures.ts';
+import { failureInTurn } from './stalled.ts';
 
 /** With five minutes between two a day; a time in which no worker was there to try counts for nothing. */
 const mostInVain = 288;
 /** Of those that have all sent to them anew, and paid for anew: where a link fails so often it will again. */
 const mostAnew = 6;
 /** So that whoever has to mend something first has nearly a day for it, as for others, and not the minutes that six of them take. */
-const betweenAnew = '4h';
+const betweenAnewMs = 4 * 3_600_000;
 
 /** Of a moment, what its copy can rely on. */
 interface CopyKind {
@@ -16,6 +17,8 @@ interface CopyKind {
 	isOnly: boolean;
 	/** Each has all of it sent anew. */
 	isReadAnew: boolean;
+	/** Others wait for its turn. */
+	isInTurn: boolean;
 }
 
 /**
@@ -31,11 +34,12 @@ export class CopyAttempts {
 	#beat: CopyBeat;
 
 	/** `before`: what the attempts before have left in their heartbeats. */
-	constructor(before: unknown, attempt: number, { isOnly, isReadAnew }: CopyKind) {
+	constructor(before: unknown, attempt: number, { isOnly, isReadAnew, isInTurn }: CopyKind) {
 		this.#beat = copyBeatSchema.safeParse(before).data ?? { progress: null, furthestBytes: 0, furthestAttempt: 0 };
 		this.#attempt = attempt;
 		this.#isOnly = isOnly;
 		this.#isReadAnew = isReadAnew;
+		if (isInTurn) this.#beat.sinceMs ??= Date.now();
 		this.#anewBefore = this.#beat.anew ?? { attempts: 0, readBytes: 0 };
 	}
 
@@ -44,13 +48,24 @@ export class CopyAttempts {
 		if (this.#isSpent) throw this.#spent(new RouseError('import_failed', 'the last attempt was not heard of any more'));
 	}
 
+	/** What the first heartbeats carry. */
+	get beat(): CopyBeat {
+		return this.#beat;
+	}
+
 	/** What the next heartbeats carry. */
 	told(progress: ImportProgress): CopyBeat {
 		const { furthestBytes } = this.#beat;
 		// What is zero, unchanged or known of an earlier attempt is passed without a read.
 		const isFurther = progress.readBytes > 0 && progress.doneBytes > furthestBytes;
 		this.#beat = isFurther
-			? { ...this.#beat, progress, furthestBytes: progress.doneBytes, furthestAttempt: this.#attempt }
+			? {
+					...this.#beat,
+					progress,
+					furthestBytes: progress.doneBytes,
+					furthestAttempt: this.#attempt,
+					...(this.#beat.sinceMs === undefined ? {} : { sinceMs: Date.now(), inVain: 0 }),
+				}
 			: { ...this.#beat, progress };
 		if (this.#isReadAnew && progress.readBytes > 0) {
 			const { attempts, readBytes } = this.#anewBefore;
@@ -63,10 +78,19 @@ export class CopyAttempts {
 		const error = asRouseError(thrown);
 		if (!this.#isWaitedFor(error)) return toFailure(error);
 		if (this.#isSpent) return this.#spent(error);
-		const inVain = this.#attempt - this.#beat.furthestAttempt;
-		if (this.#hasReadAnew && isForPerson(error)) return toFailure(later(error), [error.retry], betweenAnew);
-		if (inVain < mostInVain) return toFailure(error, [error.retry]);
+		const inVain = (this.#beat.inVain ?? 0) + this.#attempt - this.#beat.furthestAttempt;
+		if (inVain < mostInVain) return this.#passing(error, inVain);
 		return last(error, `${inVain} attempts have come no further`, error.hint);
+	}
+
+	/** Followed by another: by one of its next turn, where others wait and it comes no further. */
+	#passing(error: RouseError, inVain: number): Error {
+		const isLater = this.#hasReadAnew && isForPerson(error);
+		const pauseMs = isLater ? betweenAnewMs : undefined;
+		const failure = toFailure(isLater ? later(error) : error, [error.retry], pauseMs);
+		const { sinceMs, ...beat } = this.#beat;
+		if (sinceMs === undefined) return failure;
+		return failureInTurn(failure, { sinceMs, pauseMs, beat: { ...beat, furthestAttempt: 0, inVain } });
 	}
 
 	get #isSpent(): boolean {
@@ -106,7 +130,7 @@ function isForPerson({ code, retry }: RouseError): boolean {
 
 /** Whoever looks why nothing moves, and has mended it, sees how long it stays so. */
 function later({ code, message, hint, details, cause }: RouseError): RouseError {
-	const how = `each attempt reads all of it anew: the next one begins in ${betweenAnew.replace('h', ' hours')}`;
+	const how = `each attempt reads all of it anew: the next one begins in ${betweenAnewMs / 3_600_000} hours`;
 	return new RouseError(code, `${message} (${how})`, { hint, details, cause });
 }
 

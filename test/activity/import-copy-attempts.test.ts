@@ -20,10 +20,11 @@ interface Of {
 	attempt?: number;
 	isOnly?: boolean;
 	isReadAnew?: boolean;
+	isInTurn?: boolean;
 }
 
-const attemptsOf = ({ before, attempt = 1, isOnly = false, isReadAnew = false }: Of) =>
-	new CopyAttempts(before, attempt, { isOnly, isReadAnew });
+const attemptsOf = ({ before, attempt = 1, isOnly = false, isReadAnew = false, isInTurn = false }: Of) =>
+	new CopyAttempts(before, attempt, { isOnly, isReadAnew, isInTurn });
 
 function failure(code: ErrorCode, attempts: CopyAttempts): ApplicationFailure {
 	const failed = attempts.failure(new RouseError(code, 'why', { hint: 'hint' }));
@@ -108,6 +109,68 @@ test('attempts that read anew have an end once six have read something, however 
 	);
 });
 
+test('a copy in its turn that comes no further for a quarter of an hour leaves it, and what it has come to goes with that', context => {
+	context.mock.timers.enable({ apis: ['Date'], now: 0 });
+	const minutes = (count: number) => context.mock.timers.setTime(count * 60_000);
+	let before = attemptsOf({ isInTurn: true }).beat;
+	minutes(14);
+	const next = (attempt: number) => attemptsOf({ before, attempt, isInTurn: true });
+	assert.equal(failure('source_unreachable', next(2)).nonRetryable, false);
+	before = next(3).told(progress);
+	minutes(28);
+	assert.equal(failure('source_unreachable', next(4)).nonRetryable, false, 'that came further');
+	minutes(29);
+	const leaving = failure('source_unreachable', next(5));
+	assert.equal(leaving.nonRetryable, true);
+	const beat = { progress, furthestBytes: 8, furthestAttempt: 0, inVain: 2 };
+	assert.deepEqual(leaving.details?.[1], { pauseMs: 300_000, beat });
+	assert.equal(
+		failure('source_unreachable', attemptsOf({ before: beat, attempt: 1, isInTurn: true })).nonRetryable,
+		false,
+	);
+	const last = failure('source_unreachable', attemptsOf({ before: beat, attempt: 286, isInTurn: true }));
+	assert.match(last.message, /288 attempts have come no further/);
+	assert.equal(last.details?.[1], undefined);
+});
+
+test('one that is to be tried again in hours leaves its turn at once', () => {
+	const attempts = attemptsOf({ isReadAnew: true, isInTurn: true });
+	attempts.told(progress);
+	const { nonRetryable, details } = failure('space_short', attempts);
+	assert.equal(nonRetryable, true);
+	assert.partialDeepStrictEqual(details?.[1], {
+		pauseMs: 4 * 3_600_000,
+		beat: { anew: { attempts: 1, readBytes: 8 } },
+	});
+});
+
+test('a plan and a begin leave their turn as a copy does', async () => {
+	const order = importOrder(randomUUID());
+	const places = { source: 'web', repository: importInput.repository, repositoryId };
+	const failing = () => Promise.reject(new RouseError('source_unreachable', 'why'));
+	const steps = { ...childSteps('/nowhere'), plan: failing, begin: failing };
+	const { planImport, beginImport } = createImportActivities(steps, async () => 'main');
+	const wish = { places, importId: order.tag, machine: 'web01' };
+	for (const [minutes, inTurn, isLeft] of [
+		[16, true, true],
+		[14, true, false],
+		[16, undefined, false],
+	] as const) {
+		const scheduledTimestampMs = Date.now() - minutes * 60_000;
+		const environment = () =>
+			new MockActivityEnvironment({ scheduledTimestampMs }, { logger: new DefaultLogger('ERROR') });
+		const how = inTurn && { inTurn };
+		for (const failed of [
+			environment().run(planImport, { ...wish, ...how }),
+			environment().run(beginImport, { places, order, ...how }),
+		])
+			await assert.rejects(failed, (error: ApplicationFailure) => {
+				assert.deepEqual([error.nonRetryable, error.details?.[1]], [isLeft, isLeft ? { pauseMs: 300_000 } : undefined]);
+				return true;
+			});
+	}
+});
+
 test('what somebody has to mend has a day for it also where each attempt reads anew; what passes by itself, or costs nothing, is tried again soon', () => {
 	const before = left({ isReadAnew: true });
 	const delayOf = (code: ErrorCode, isReadAnew: boolean, readBytes: number) => {
@@ -117,8 +180,8 @@ test('what somebody has to mend has a day for it also where each attempt reads a
 		assert.equal(/next one begins in 4 hours/.test(message), nextRetryDelay !== undefined);
 		return nextRetryDelay;
 	};
-	assert.equal(delayOf('space_short', true, 8), '4h');
-	assert.equal(delayOf('repository_missing', true, 8), '4h');
+	assert.equal(delayOf('space_short', true, 8), 4 * 3_600_000);
+	assert.equal(delayOf('repository_missing', true, 8), 4 * 3_600_000);
 	assert.equal(delayOf('source_unreachable', true, 8), undefined);
 	assert.equal(delayOf('internal', true, 8), undefined);
 	assert.equal(delayOf('access_denied', true, 0), undefined);

@@ -41,7 +41,7 @@ async function copying(): Promise<SandboxImport> {
 	return of;
 }
 
-test('an import begins its moment when it has its turn, tells that in its memo, and gives it back when all is told its platform', async () => {
+test('an import begins its moment when it has its turn, tells that in its memo, and gives it back when it is copied', async () => {
 	const of = await SandboxImport.start(sandbox, { ...importInput, maxRateBytes: 2 ** 20 });
 	const order = await of.queued();
 	assert.deepEqual([(await of.view()).phase, of.run.pendingTypes()], ['queued', []]);
@@ -53,8 +53,9 @@ test('an import begins its moment when it has its turn, tells that in its memo, 
 	assert.deepEqual(of.run.pending('beginImport').input['order'], order);
 	await of.begun(order);
 	await of.run.complete('awaitMoment');
-	await of.run.complete('copyImport', copied);
 	assert.deepEqual(await givenBack(of), []);
+	await of.run.complete('copyImport', copied);
+	assert.deepEqual([of.run.pendingTypes(), heldIn(of)], [['commitImport'], []]);
 	await of.run.complete('commitImport');
 	assert.equal(of.run.closed, undefined, 'not before that is on its way');
 	assert.deepEqual(await givenBack(of), ['import']);
@@ -118,29 +119,29 @@ test('a turn that is granted when the import was cancelled goes back, and it doe
 	assert.ok(!of.steps.includes('beginImport'));
 });
 
-test('an import that fails, and one that is cancelled while it is copied, give their turn back when they are given up', async () => {
+test('an import that fails, and one that is cancelled while it is copied, give their turn back before they are given up', async () => {
 	for (const cancelled of [false, true]) {
 		const of = await copying();
 		if (cancelled) {
 			await of.run.update('cancel', asked);
 			await of.run.resolveCancelled('copyImport');
 		} else await of.run.fail('copyImport', 'moment_lost');
-		assert.deepEqual(await givenBack(of), [], 'its moment is still there');
+		assert.deepEqual([await givenBack(of), heldIn(of), of.run.pendingTypes()], [['import'], [], ['giveUpImport']]);
 		await of.run.complete('giveUpImport', 'given-up');
-		assert.deepEqual(await givenBack(of), ['import']);
 		assert.deepEqual([of.run.closed, of.result.outcome], ['completed', 'failed']);
 	}
 });
 
-test('an import that is begun anew has its turn still', async () => {
+test('an import that is begun anew has its turn anew', async () => {
 	const of = await SandboxImport.start(sandbox);
 	await of.queued();
 	await of.broker.grant(of.run);
 	await of.run.fail('beginImport', 'source_changed');
 	await of.run.complete('giveUpImport', 'given-up');
+	assert.deepEqual(await givenBack(of), ['import']);
 	const order = await of.planned({}, 'main');
+	assert.equal(await of.broker.grant(of.run), 'import-2');
 	assert.deepEqual(of.run.pending('beginImport').input['order'], order);
-	assert.deepEqual([await givenBack(of), of.broker.asked.length], [[], 1]);
 });
 
 test('an import that has waited for long is planned once more, by another tag and as of now', async () => {
@@ -202,7 +203,134 @@ test('a person who takes a turn away ends what waits for it, and leaves what is 
 	assert.deepEqual([heldIn(copies), copies.run.pendingTypes()], [[], ['copyImport']]);
 	await copies.run.complete('copyImport', copied);
 	await copies.run.complete('commitImport');
+	assert.deepEqual(heldIn(copies), []);
 	assert.deepEqual([copies.run.closed, copies.broker.steps()], ['completed', []]);
+});
+
+const beat = { progress: null, furthestBytes: 7, furthestAttempt: 0, inVain: 11 };
+
+test('a copy that comes no further leaves its turn to others, says why, and goes on with the same moment in its next one', async () => {
+	const of = await copying();
+	const { order, moment, inTurn, before: earlier } = of.run.pending('copyImport').input;
+	assert.deepEqual([inTurn, earlier], [true, undefined]);
+	const { sinceMs } = of.broker.last();
+	await of.stalls('copyImport', { beat });
+	assert.deepEqual([await givenBack(of), heldIn(of), of.run.pendingTypes()], [['import'], [], []]);
+	const { phase, queuedAgain } = await of.view();
+	assert.deepEqual([phase, queuedAgain], ['queued', 'connection reset']);
+	assert.equal(of.broker.asked.length, 1, 'who comes in the next minutes goes before');
+	await of.run.passTime(300_000);
+	assert.equal(await of.broker.grant(of.run), 'import-2');
+	assert.ok(of.broker.last().sinceMs >= sinceMs + 300_000);
+	assert.deepEqual([heldIn(of), (await of.view()).queuedAgain], [[['import-2', null]], null]);
+	const again = of.run.pending('copyImport');
+	assert.deepEqual([again.input['order'], again.input['moment'], again.input['before']], [order, moment, beat]);
+	await of.run.complete('copyImport', copied);
+	await of.run.complete('commitImport');
+	assert.deepEqual(await givenBack(of), ['import', 'import-2']);
+	assert.deepEqual([of.result.outcome, of.result.begunAnew], ['imported', 0]);
+});
+
+test('a copy whose attempts come no further for a day has taken less than a tenth of the history that Temporal keeps', async () => {
+	const of = await copying();
+	for (let turns = 2; turns <= 74; turns += 1) {
+		await of.stalls('copyImport', { beat });
+		await givenBack(of);
+		await of.run.passTime(300_000);
+		await of.broker.grant(of.run);
+	}
+	// Of a task three events, of its commands as a rule one.
+	assert.ok(of.run.activations.length * 5 < 5_120, String(of.run.activations.length));
+	assert.deepEqual(of.run.pendingTypes(), ['copyImport']);
+});
+
+test('a begin that comes no further leaves its turn as well, goes on with the same order, and does so for a day', async () => {
+	const of = await SandboxImport.start(sandbox);
+	const order = await of.queued();
+	await of.broker.grant(of.run);
+	for (let turns = 1; turns < 72; turns += 1) {
+		await of.stalls('beginImport');
+		await givenBack(of);
+		await of.run.passTime(300_000);
+		await of.broker.grant(of.run);
+		assert.deepEqual(of.run.pending('beginImport').input, {
+			...of.run.pending('beginImport').input,
+			order,
+			inTurn: true,
+		});
+	}
+	await of.stalls('beginImport');
+	await of.run.complete('giveUpImport', 'given-up');
+	await givenBack(of);
+	assert.deepEqual([of.run.closed, of.result.failure?.message], ['completed', 'connection reset']);
+});
+
+test('a plan that is made once more, and comes no further, leaves its turn as well', async () => {
+	const of = await queued();
+	await of.run.passTime(120_000);
+	await of.broker.grant(of.run);
+	assert.equal(of.run.pending('planImport').input['inTurn'], true);
+	await of.stalls('planImport');
+	assert.deepEqual([await givenBack(of), (await of.view()).phase], [['import'], 'queued']);
+	await of.run.passTime(300_000);
+	await of.broker.grant(of.run);
+	const order = await of.planned({}, 'main');
+	assert.deepEqual(of.run.pending('beginImport').input['order'], order);
+});
+
+test('a moment that is not at hand within a minute is waited for without a turn, for a week', async () => {
+	const of = await SandboxImport.start(sandbox);
+	const order = await of.queued();
+	await of.broker.grant(of.run);
+	await of.begun(order);
+	assert.equal(of.run.pending('awaitMoment').scheduleToCloseMs, 60_000);
+	await of.attemptEnds('awaitMoment', 'out of time');
+	assert.deepEqual([await givenBack(of), heldIn(of), (await of.view()).phase], [['import'], [], 'waiting']);
+	assert.equal(of.run.pending('awaitMoment').scheduleToCloseMs, 7 * 86_400_000);
+	await of.run.complete('awaitMoment');
+	assert.match((await of.view()).queuedAgain ?? '', /not at hand/);
+	await of.broker.grant(of.run);
+	assert.deepEqual(of.run.pendingTypes(), ['copyImport']);
+});
+
+test('who waits once more is cancelled, and ended by a person who takes its place, and is given up then', async () => {
+	for (const taken of [false, true]) {
+		const of = await copying();
+		await of.stalls('copyImport', { beat });
+		await givenBack(of);
+		await of.run.passTime(300_000);
+		await of.broker.hear(of.run);
+		const requestId = `${importWorkflow}/${of.broker.last().holder.firstRunId}/import-2`;
+		if (taken) await of.run.signal('leaseRevoked', { requestId, by: 'ann', reason: 'because' });
+		else await of.run.update('cancel', asked);
+		await of.run.complete('giveUpImport', 'given-up');
+		await givenBack(of);
+		assert.deepEqual([of.run.closed, of.result.failure?.code], ['completed', taken ? 'lease_ended' : 'interrupted']);
+	}
+});
+
+test('a moment that its platform keeps no longer is not waited with for a turn', async () => {
+	const of = await SandboxImport.start(sandbox);
+	const order = await of.queued();
+	await of.broker.grant(of.run);
+	await of.begun(order, { holdUntil: new Date(of.run.nowMs + 3_600_000).toISOString() });
+	await of.run.complete('awaitMoment');
+	await of.stalls('copyImport', { beat, pauseMs: 4 * 3_600_000 });
+	await givenBack(of);
+	await of.run.passTime(3_600_000);
+	assert.deepEqual(of.run.pendingTypes(), ['giveUpImport']);
+	const { failure } = await of.view();
+	assert.equal(failure?.code, 'moment_lost');
+	assert.match(failure?.message ?? '', /no other turn by then: connection reset$/);
+});
+
+test('a moment without a name leaves no turn, for nobody could go on with it', async () => {
+	const of = await SandboxImport.start(sandbox);
+	const order = await of.queued();
+	await of.broker.grant(of.run);
+	await of.begun(order, { moment: null });
+	await of.run.complete('awaitMoment');
+	assert.equal(of.run.pending('copyImport').input['inTurn'], undefined);
 });
 
 test('an import that was planned by an earlier version waits for nobody', async () => {

@@ -2,7 +2,7 @@ import type { ImportView } from '../../model/import-view.ts';
 import type { SourceMoment } from '../../sources/machine/documents.ts';
 import type { ImportOrder } from '../../sources/machine/order.ts';
 import { copied, importInput, importMoment, importOrder, importWorkflow } from '../equipment/import-documents.ts';
-import { activityFailure } from '../equipment/payloads.ts';
+import { activityFailure, toPayloads } from '../equipment/payloads.ts';
 import { SandboxBroker } from '../equipment/sandbox-broker.ts';
 import type { Sandbox, SandboxRun } from '../equipment/sandbox.ts';
 
@@ -58,6 +58,17 @@ export class SandboxImport {
 		await this.copying();
 		await this.run.complete('copyImport', copied);
 		await this.run.complete('commitImport');
+	}
+
+	/** It came no further, and leaves its turn to others. */
+	async stalls(type: string, stall: object = {}): Promise<void> {
+		const { seq } = this.run.pending(type);
+		const document = { code: 'source_unreachable', message: 'connection reset' };
+		const failed = activityFailure(type, seq, document);
+		const details = { payloads: toPayloads([document, { pauseMs: 300_000, ...stall }]) };
+		const applicationFailureInfo = { ...failed.cause.applicationFailureInfo, details };
+		const failure = { ...failed, cause: { ...failed.cause, applicationFailureInfo } };
+		await this.run.activate([{ resolveActivity: { seq, result: { failed: { failure } } } }]);
 	}
 
 	/** An attempt has failed by what may pass, and there is no other one. */

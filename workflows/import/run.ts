@@ -3,7 +3,6 @@ import {
 	DeterminismViolationError,
 	isCancellation,
 	log,
-	upsertMemo,
 	upsertSearchAttributes,
 	uuid4,
 } from '@temporalio/workflow';
@@ -17,13 +16,15 @@ import { type Asked, searchAttributes } from '../contracts.ts';
 import { cancelledDocument, documentOf, Interruption } from '../failures.ts';
 import type { ImportInput } from '../import-contracts.ts';
 import { importRequest } from '../lease-requests.ts';
-import { type LeaseHolder, leaseHeld, noLeases } from '../lease-state.ts';
-import { giveBack, hold } from '../leases.ts';
-import { failureOfImport, mayBeginAnew, mostBegun } from './begun-anew.ts';
+import { failureOfImport, isPassing, mayBeginAnew, mostBegun } from './begun-anew.ts';
 import { importStubs as steps } from './stubs.ts';
+import { type InTurn, ImportTurn } from './turn.ts';
 
 /** What was planned longer ago is planned once more: a point has the time of its order, and disks come and go. */
 const planKeepsMs = 60_000;
+
+/** What its platform has not at hand by then takes a cloud an hour: it overflows nowhere, and others have their turn meanwhile. */
+const soonAtHandMs = 60_000;
 
 interface Planned {
 	order: ImportOrder;
@@ -34,8 +35,12 @@ interface Planned {
  * One import: its steps in the order that docs/architecture.md ("Where machines come from") wants. From the moment on at which its
  * order is known, which is before anything is begun, whatever ends it gives it up.
  */
-export class ImportRun implements LeaseHolder {
-	readonly leases = noLeases();
+export class ImportRun {
+	readonly turn = new ImportTurn({
+		interruptible: work => this.#interruptible(work),
+		withinMs: () => this.#withinMs(),
+		enter: phase => this.#enter(phase),
+	});
 	readonly #input: ImportInput;
 	readonly #startedAt: Date;
 	/** All that is left when it is cancelled; giving it up is not. */
@@ -65,13 +70,16 @@ export class ImportRun implements LeaseHolder {
 			this.#fail(error);
 			log.warn('the import has failed', { ...this.#failure });
 		}
-		// Its memo still has it, for as long as it is open: a broker that reads it then finds it closed when somebody waits.
-		await giveBack(this, ['import']);
+		await this.turn.giveBack();
 	}
 
 	/** Once: what gives it up may take a day, and changes nothing of why. */
 	#fail(error: unknown): void {
-		const failure = failureOfImport(error, this.#moment, Date.now());
+		const failure = failureOfImport(error, {
+			moment: this.#moment,
+			nowMs: Date.now(),
+			queuedAgain: this.turn.again,
+		});
 		this.#failure ??= this.#cancelled === null ? failure : { ...cancelledDocument, message: this.#cancelled };
 	}
 
@@ -84,17 +92,12 @@ export class ImportRun implements LeaseHolder {
 	}
 
 	/** What it waits for is left when it is cancelled. */
-	async interruptible<T>(work: () => Promise<T>): Promise<T> {
+	async #interruptible<T>(work: () => Promise<T>): Promise<T> {
 		try {
 			return await this.#working.run(work);
 		} catch (error) {
 			throw isCancellation(error) ? new Interruption('cancel') : error;
 		}
-	}
-
-	/** Its moment is begun, or about to be: nothing is won by giving that up. */
-	leaseTaken(): void {
-		this.#publishLeases();
 	}
 
 	end(): ImportView {
@@ -121,6 +124,7 @@ export class ImportRun implements LeaseHolder {
 			holdUntil: moment?.holdUntil ?? null,
 			consistency: this.#consistency,
 			disks: this.#disks,
+			queuedAgain: this.#phase === 'queued' ? this.turn.again : null,
 			begunAnew: this.#begunAnew,
 			figures: this.#result && { newBytes: this.#result.newBytes, storedBytes: this.#result.storedBytes },
 			warnings: [...(order?.plan.warnings ?? []), ...this.#warnings],
@@ -156,36 +160,26 @@ export class ImportRun implements LeaseHolder {
 		return this.#cancelled === null && this.#begunAnew + 1 < mostBegun && mayBeginAnew(error, this.#moment);
 	}
 
-	/** With its lease, which it has until its end: begun anew, it has it still. Until then nothing is begun that had to be given up. */
+	/** With its turn. Until then nothing is begun that had to be given up. */
 	async #ordered(): Promise<ImportOrder> {
-		const planned = await this.#planned();
-		if (this.#begunAnew === 0) await this.#sweep(planned.order);
-		return (await this.#waitsLong(planned)) ? (await this.#planned()).order : planned.order;
+		const { order, repositoryName } = await this.#planned();
+		if (this.#begunAnew === 0) await this.#sweep(order);
+		// One that was planned by an earlier version waits for nobody.
+		if (repositoryName === undefined) return order;
+		const { maxRateBytes } = this.#input;
+		const waitedMs = await this.turn.wait(asked => importRequest({ ...asked, order, repositoryName, maxRateBytes }));
+		if (waitedMs <= planKeepsMs) return order;
+		return (await this.turn.step(({ inTurn }) => this.#planned(inTurn && { inTurn }))).order;
 	}
 
-	async #planned(): Promise<Planned> {
+	async #planned(how: Pick<InTurn, 'inTurn'> = {}): Promise<Planned> {
 		this.#enter('planning');
 		const { machine } = this.#input;
 		const { repositoryName, ...order } = await this.#working.run(() =>
-			steps.plan({ places: this.#places, importId: uuid4(), machine }),
+			steps.plan({ places: this.#places, importId: uuid4(), machine, ...how }),
 		);
 		this.#order = order;
 		return { order, repositoryName };
-	}
-
-	/** For its turn, and whether that took long. One that was planned by an earlier version waits for nobody. */
-	async #waitsLong({ order, repositoryName }: Planned): Promise<boolean> {
-		if (repositoryName === undefined || leaseHeld(this.leases, 'import')) return false;
-		this.#enter('queued');
-		const sinceMs = Date.now();
-		const { maxRateBytes } = this.#input;
-		await hold(this, 'import', asked => importRequest({ ...asked, order, repositoryName, maxRateBytes }));
-		this.#publishLeases(); // before anything is begun: a broker that is lost meanwhile learns of it by the memo alone
-		return Date.now() - sinceMs > planKeepsMs;
-	}
-
-	#publishLeases(): void {
-		upsertMemo({ leases: this.leases.held });
 	}
 
 	async #sweep(order: ImportOrder): Promise<void> {
@@ -201,41 +195,70 @@ export class ImportRun implements LeaseHolder {
 	/** From here on it may have to be given up: whoever calls this does. */
 	async #copied(order: ImportOrder): Promise<CopyResult> {
 		const places = this.#places;
-		return this.#working.run(async () => {
+		const moment = await this.turn.step(({ inTurn }) => {
 			this.#enter('beginning');
-			const moment = await steps.begin({ places, order });
-			this.#moment = moment;
-			const withinMs = () =>
-				moment.holdUntil === null ? null : Math.max(1, Date.parse(moment.holdUntil) - Date.now());
-			this.#enter('waiting');
-			await steps.ready({ places, moment }, withinMs());
-			this.#enter('copying');
-			const { maxRateBytes } = this.#input;
-			const how = { withinMs: withinMs(), once: moment.moment === null };
-			return steps.copy({ places, order, moment, maxRateBytes }, how);
+			return this.#working.run(() => steps.begin({ places, order, ...(inTurn && { inTurn }) }));
 		});
+		this.#moment = moment;
+		await this.#atHand(moment);
+		const { maxRateBytes } = this.#input;
+		const once = moment.moment === null;
+		const copy = (how: InTurn) => {
+			this.#enter('copying');
+			const input = { places, order, moment, maxRateBytes, ...how };
+			return this.#working.run(() => steps.copy(input, { withinMs: this.#withinMs(), once }));
+		};
+		// Its attempts are counted by themselves, and nobody goes on with one of a moment that has no name.
+		return once ? copy({}) : this.turn.step(copy, Infinity);
+	}
+
+	/** What takes long is waited for without its turn, which is then waited for anew. */
+	async #atHand(moment: SourceMoment): Promise<void> {
+		this.#enter('waiting');
+		const ready = (withinMs: number | null) =>
+			this.#working.run(() => steps.ready({ places: this.#places, moment }, withinMs));
+		if (!this.turn.isHeld) return ready(this.#withinMs());
+		try {
+			await ready(Math.min(this.#withinMs() ?? soonAtHandMs, soonAtHandMs));
+		} catch (error) {
+			if (!isPassing(error) || (this.#withinMs() ?? 1) <= 0) throw error;
+			await this.turn.giveBack();
+			await ready(this.#withinMs());
+			await this.turn.waitAgain('its platform had the moment not at hand at once');
+		}
+	}
+
+	/** As long as its platform keeps its moment, null: as long as it takes. */
+	#withinMs(): number | null {
+		const until = this.#moment?.holdUntil ?? null;
+		return until === null ? null : Date.parse(until) - Date.now();
 	}
 
 	/** The import is finished without it: what it would have dropped is left over until the next one. */
 	async #commit(order: ImportOrder): Promise<void> {
 		this.#enter('committing');
+		const told = this.turn.giveBack();
 		try {
 			await steps.commit({ places: this.#places, order });
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
 			this.#warnings.push(`its platform was not told that the import is finished: ${documentOf(error).message}`);
 		}
+		await told;
 	}
 
 	/** True when its point turned out to be there. */
 	async #giveUp(order: ImportOrder): Promise<boolean> {
 		this.#enter('giving-up');
+		const told = this.turn.giveBack();
 		try {
 			return (await steps.giveUp({ places: this.#places, order })) === 'published';
 		} catch (error) {
 			if (error instanceof DeterminismViolationError) throw error;
 			this.#warnings.push(`it could not be given up, and is left over: ${documentOf(error).message}`);
 			return false;
+		} finally {
+			await told;
 		}
 	}
 

@@ -4,6 +4,7 @@ import type { ImportActivityInput } from '../../activities/import/inputs.ts';
 import {
 	beginImportOptions,
 	commitImportOptions,
+	copyAgainOptions,
 	copyImportOptions,
 	giveUpImportOptions,
 	momentOptions,
@@ -21,16 +22,18 @@ export const importStubs = {
 	ready: (input: ImportActivityInput<'awaitMoment'>, withinMs: Within) =>
 		proxyActivities<ImportActivities>({ ...momentOptions, ...within(withinMs) }).awaitMoment(input),
 	/** `once`: its moment has no name, so that nobody could go on where an attempt has ended. */
-	copy: (input: ImportActivityInput<'copyImport'>, { withinMs, once }: { withinMs: Within; once: boolean }) =>
-		proxyActivities<ImportActivities>({
-			...copyImportOptions,
+	copy: (input: ImportActivityInput<'copyImport'>, { withinMs, once }: { withinMs: Within; once: boolean }) => {
+		const options = input.before === undefined ? copyImportOptions : copyAgainOptions;
+		return proxyActivities<ImportActivities>({
+			...options,
 			...within(withinMs),
-			retry: { ...copyImportOptions.retry, ...(once ? { maximumAttempts: 1 } : {}) },
-		}).copyImport(input),
+			retry: { ...options.retry, ...(once ? { maximumAttempts: 1 } : {}) },
+		}).copyImport(input);
+	},
 	commit: proxyActivities<ImportActivities>(commitImportOptions).commitImport,
 	giveUp: proxyActivities<ImportActivities>(giveUpImportOptions).giveUpImport,
 };
 
 function within(ms: Within): { scheduleToCloseTimeout?: number } {
-	return ms === null ? {} : { scheduleToCloseTimeout: ms };
+	return ms === null ? {} : { scheduleToCloseTimeout: Math.max(1, ms) };
 }

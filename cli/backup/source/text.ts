@@ -61,8 +61,9 @@ export function importHeadline({
 	const why = failure?.message ?? cancelled;
 	const ended = why === null ? '' : `: ${why}`;
 	const queued = more.waits ? ', waits for a worker that is free' : '';
+	const queuedAgain = phase === 'queued' && more.queuedAgain ? ` once more: ${more.queuedAgain}` : '';
 	const again = more.attempt > 1 ? `, attempt ${more.attempt}: ${more.lastFailure ?? 'its worker died'}` : queued;
-	return terminalLine(`${what} ${phaseWords[phase]}${forced}${ended}${again}`);
+	return terminalLine(`${what} ${phaseWords[phase]}${queuedAgain}${forced}${ended}${again}`);
 }
 
 export function importText(answer: ImportAnswer): string {
