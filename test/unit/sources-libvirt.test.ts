@@ -303,6 +303,15 @@ suite("the guest's agent", () => {
 		assert.equal(await agentOf(saying(says), { uuid, hasAgent: false }).answers(), false);
 	});
 
+	test('is told to thaw until libvirt is done with a freeze that has taken too long', async () => {
+		let busy = 2;
+		const virsh: Virsh = async () => {
+			if (busy-- > 0) throw new RouseError('source_busy', 'cannot acquire state change lock (held by agent=x)');
+			return says.domfsthaw;
+		};
+		assert.equal(await agentOf(virsh, { uuid, hasAgent: true }).thaw(), 1);
+	});
+
 	test('that refuses does not answer, has frozen nothing, and does not say that it has thawed', async () => {
 		const agent = agentOf(saying({}), { uuid, hasAgent: true });
 		assert.deepEqual([await agent.answers(), await agent.freeze(), await agent.thaw()], [false, 0, undefined]);
