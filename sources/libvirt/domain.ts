@@ -91,19 +91,23 @@ function diskOf(element: XmlElement): DomainDisk {
 	};
 }
 
-/** Names the storage: path, device, volume, or protocol and name of what a server has. Undefined where there is none. */
+/** Names the storage: path, device, volume, or what of which server. Undefined where there is none. */
 function keyOf(source: XmlElement | undefined): string | undefined {
-	const [path, volume, name] = [
-		attribute(source, 'file') ?? attribute(source, 'dev'),
-		attribute(source, 'volume'),
-		attribute(source, 'name'),
-	];
-	const key =
-		path ??
-		(volume !== undefined ? `${attribute(source, 'pool') ?? ''}/${volume}` : undefined) ??
-		(name !== undefined ? `${attribute(source, 'protocol') ?? ''}:${name}` : undefined);
+	const [path, volume] = [attribute(source, 'file') ?? attribute(source, 'dev'), attribute(source, 'volume')];
+	const key = path ?? (volume === undefined ? ofServer(source) : `${attribute(source, 'pool') ?? ''}/${volume}`);
 	if (key === undefined || /^\P{C}{1,200}$/u.test(key)) return key;
 	return `sha256:${createHash('sha256').update(key).digest('hex')}`;
+}
+
+/** `nbd:data@host:10809`: two servers may have something of one name. Of Ceph without its monitors, which come and go. */
+function ofServer(source: XmlElement | undefined): string | undefined {
+	const protocol = attribute(source, 'protocol');
+	if (source === undefined || protocol === undefined) return undefined;
+	const servers = elementsAt(source, 'host').map(host =>
+		['name', 'port', 'socket'].flatMap(part => attribute(host, part) ?? []).join(':'),
+	);
+	const at = protocol === 'rbd' || servers.length === 0 ? '' : `@${servers.join(',')}`;
+	return `${protocol}:${attribute(source, 'name') ?? ''}${at}`;
 }
 
 /** Undefined for a disk that is imported. */

@@ -165,6 +165,22 @@ suite('the description of a domain', () => {
 		assert.equal(new Set(disks.map(({ key }) => key)).size, 2);
 		assert.ok(disks.every(({ key }) => /^sha256:[0-9a-f]{64}$/.test(key)));
 	});
+
+	test('what two servers call by one name are two disks, whatever slots they are in', () => {
+		const disk = (dev: string, name: string, host: string) =>
+			`<disk type='network'><source protocol='nbd'${name}><host ${host}/></source><target dev='${dev}'/></disk>`;
+		const [one, other, third] = ["name='h' port='10809'", "name='h' port='10810'", "transport='unix' socket='/run/n'"];
+		const keysOf = (...disks: string[]) =>
+			domainIn(`<domain><name>b</name><uuid>${uuid}</uuid><devices>${disks.join('')}</devices></domain>`).disks.map(
+				({ key }) => key,
+			);
+		assert.deepEqual(keysOf(disk('vda', " name='d'", one), disk('vdb', " name='d'", other), disk('vdc', '', third)), [
+			'nbd:d@h:10809',
+			'nbd:d@h:10810',
+			'nbd:@/run/n',
+		]);
+		assert.deepEqual(keysOf(disk('vda', '', third)), ['nbd:@/run/n']);
+	});
 });
 
 suite('names of checkpoints', () => {
