@@ -56,13 +56,14 @@ function halfLeft(source: ByteSource, broken: string): RouseError {
 	return refused(
 		source,
 		`${broken}, and whether its other header, which is whole, is the newer one cannot be told`,
-		'copy it again; if this is the only copy, qemu-img goes by the other header: qemu-img convert -f vhdx -O qcow2 FILE NEW, look into NEW, and import that',
+		'copy it again; if this is the only copy of a disk without checkpoints, qemu-img goes by the other header: qemu-img convert -f vhdx -O qcow2 FILE NEW, look into NEW, and import that',
 	);
 }
 
+/** QEMU opens no child, and gives a parent that it mends another DataWriteGuid, by which no child knows it any more. */
 function notClosed({ name }: ByteSource): RouseError {
 	return new RouseError('source_invalid', `${name} was not closed: what was written last is still in its log`, {
-		hint: 'start and shut down its machine where it ran, or on a copy of it: qemu-img check -r all -f vhdx FILE',
+		hint: 'start and shut down its machine where it ran, or, of a disk without checkpoints, on a copy of it: qemu-img check -r all -f vhdx FILE',
 	});
 }
 
