@@ -33,7 +33,8 @@ async function toldJob(virsh: Virsh, uuid: string, signal: AbortSignal): Promise
 	try {
 		return jobIn(await virsh('backup-dumpxml', ['--domain', uuid], { signal }));
 	} catch (error) {
-		if (isRefusal(error) && /no domain backup job present/i.test(error.message)) return undefined;
+		// Whatever its words: they are in the language that libvirtd was started in. Whether there is one says the job's kind, which is virsh's own word.
+		if (isRefusal(error)) return undefined;
 		throw error;
 	}
 }

@@ -225,10 +225,14 @@ export class LibvirtMachineSource implements MachineSource {
 		}
 	}
 
-	/** Wherever a scratch of this import may be: also where it was put when the address said something else. */
+	/**
+	 * Wherever a scratch of this import may be: also where it was put when the address said something else. Of a domain that runs: of one that is off
+	 * nothing can be removed.
+	 */
 	async #places(domain: Domain, owned: Owned, signal: AbortSignal): Promise<Places> {
-		const { uuid, disks, isRunning } = domain;
-		const job = isRunning ? await backupJob(this.#virsh, uuid, signal) : undefined;
+		const { uuid, disks } = domain;
+		mustRun(domain);
+		const job = await backupJob(this.#virsh, uuid, signal);
 		const inUse = job?.socket !== undefined && isJobOf(owned, job) ? [dirname(dirname(dirname(job.socket)))] : [];
 		const directories = await rootsOwn([...new Set([...directoriesOf(this.#address, disks), ...inUse])]);
 		const scratches = directories.map(directory => Scratch.of(directory, owned));

@@ -33,7 +33,10 @@ export function isOff(error: unknown): error is RouseError {
 	return error instanceof RouseError && error.details?.['off'] === true;
 }
 
-/** Seen with libvirt 9.0; virsh has one exit code for everything, and its words in the C locale. */
+/**
+ * Seen with libvirt 9.0; virsh has one exit code for everything, and its own words in the C locale. Those of libvirtd are in the language that it was
+ * started in: what must be told apart there as well is told by other means, or by what is never translated.
+ */
 const meanings: readonly { words: RegExp; code: RouseError['code']; hint: string; details?: { off: true } }[] = [
 	{
 		words:
@@ -47,7 +50,7 @@ const meanings: readonly { words: RegExp; code: RouseError['code']; hint: string
 		hint: 'virsh list --all tells which there are',
 	},
 	{
-		words: /cannot acquire state change lock/i,
+		words: /cannot acquire state change lock|\((?:monitor|agent)=remoteDispatch/i,
 		code: 'source_busy',
 		hint: 'wait until it has ended; if virsh domjobinfo tells of nothing, restart libvirtd: machines run on',
 	},

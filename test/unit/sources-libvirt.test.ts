@@ -9,9 +9,10 @@ import { agentOf } from '../../sources/libvirt/agent.ts';
 import { backupXml, checkpointXml } from '../../sources/libvirt/begin.ts';
 import { recordedSince } from '../../sources/libvirt/checkpoints.ts';
 import { domainIn } from '../../sources/libvirt/domain.ts';
-import { isJobOf, jobIn, mustBeFree, operationIn } from '../../sources/libvirt/job.ts';
+import { backupJob, isJobOf, jobIn, mustBeFree, operationIn } from '../../sources/libvirt/job.ts';
 import { capacitiesIn, lookAtDomain } from '../../sources/libvirt/look.ts';
 import { checkpointName, parseCheckpointName } from '../../sources/libvirt/names.ts';
+import { LibvirtMachineSource } from '../../sources/libvirt/source.ts';
 import { isOff, isRefusal, type Virsh, virshAt } from '../../sources/libvirt/virsh.ts';
 import { documentOf, elementAt } from '../../sources/libvirt/xml.ts';
 import { objectName } from '../../sources/qemu/names.ts';
@@ -253,6 +254,16 @@ suite('the backup job', () => {
 		);
 	});
 
+	test('is none when libvirt describes none and does not say that it is at work, in whatever language', async () => {
+		assert.equal(await backupJob(saying({ domjobinfo: 'Job type:         None\n\n' }), uuid, signal), undefined);
+	});
+
+	test('of a domain that is off cannot be ended: it is unreachable, by its description', async () => {
+		const virsh = saying({ dumpxml: described.replace(" id='7'", '') });
+		const source = new LibvirtMachineSource('libvirt://web01', { virsh });
+		await assert.rejects(source.abandon({ ...owned, identity: uuid }, signal), { code: 'source_unreachable' });
+	});
+
 	test('that libvirt knows nothing of is told of, with what ends it', async () => {
 		const virsh: Virsh = async () => {
 			throw new RouseError('source_invalid', 'internal error: backup job data missing', { details: { refused: true } });
@@ -347,6 +358,10 @@ suite('what virsh says', () => {
 		["failed to get domain 'nosuch'", 'machine_unknown'],
 		[
 			'Timed out during operation: cannot acquire state change lock (held by monitor=remoteDispatchDomainBackupBegin)',
+			'source_busy',
+		],
+		[
+			'操作中にタイムアウト: 状態変更ロックを獲得できません (monitor=remoteDispatchDomainBackupBegin が保持)',
 			'source_busy',
 		],
 		['Requested operation is not valid: domain is not running', 'source_unreachable'],
