@@ -8,11 +8,17 @@ import { referredPath } from './opened-file.ts';
 
 /** The first of the places where something is. Throws `source_invalid` when there is nothing, or a name is no plain path. */
 export async function placeOf(path: string, { names, isOfWindows }: BackingReference): Promise<string> {
-	const places = names.map(name => referredPath(path, name));
+	const named = names.map(name => referredPath(path, name));
+	// Of two directories both may be called alike: what is in the parent's place is the child itself then.
+	const places = isOfWindows ? named.filter(place => place !== path) : named;
+	if (places.length === 0)
+		throw new RouseError('source_invalid', `${path} lies on another file of the same name, which cannot be beside it`, {
+			hint: 'merge it where it was made, or export the machine there',
+		});
 	for (const place of places) if (await isThere(place)) return place;
 	for (const place of isOfWindows ? places : []) {
 		const called = await calledAlike(place);
-		if (called !== undefined) return called;
+		if (called !== undefined && called !== path) return called;
 	}
 	throw new RouseError('source_invalid', `there is no ${places.join(', and no ')}, and ${path} lies on it`, {
 		hint: 'copy all that it lies on to where it is looked for',

@@ -130,6 +130,13 @@ describe('a differencing VHDX is refused', () => {
 		);
 	});
 
+	it('when its parent was called as it is itself, in another directory', async t => {
+		const at = await two(t, { locator: { relative_path: '..\\base\\a.avhdx' } });
+		await isRefused(at('a.avhdx'), /a\.avhdx lies on another file of the same name/);
+		const other = await two(t, { locator: { relative_path: '..\\base\\A.avhdx' } });
+		await isRefused(other('a.avhdx'), /there is no .*A\.avhdx/);
+	});
+
 	it('when no path of it names a file', async t => {
 		const at = await two(t, { locator: { relative_path: '..' } });
 		await isRefused(at('a.avhdx'), /a\.avhdx: .*no path of its parent names a file/);
