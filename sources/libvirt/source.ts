@@ -10,7 +10,7 @@ import { mustBePlanned } from '../machine/planned.ts';
 import { momentLost, QemuDisk } from '../qemu/disk.ts';
 import { diskName, type Owned } from '../qemu/names.ts';
 import { directoriesOf, directoryFor, roomWarning } from '../qemu/plan.ts';
-import { leastFreeBytes } from '../qemu/room.ts';
+import { leastFreeBytes, mustKeepRoom } from '../qemu/room.ts';
 import { rootsOwn, Scratch, type Taken } from '../qemu/scratch.ts';
 import { mustOutliveReaders } from '../qemu/threads.ts';
 import { parseLibvirtAddress, type LibvirtAddress } from './address.ts';
@@ -127,7 +127,9 @@ export class LibvirtMachineSource implements MachineSource {
 	}
 
 	async ready(moment: documents.SourceMoment, signal: AbortSignal): Promise<'pending' | 'ready'> {
-		await this.#standing(moment, signal);
+		const { scratch, taken } = await this.#standing(moment, signal);
+		const sizes = taken.disks.map(({ sizeBytes }) => sizeBytes);
+		await mustKeepRoom(scratch, sizes);
 		return 'ready';
 	}
 

@@ -34,7 +34,7 @@ export interface MachineSource {
 	 */
 	begin(order: BeginOrder, signal: AbortSignal): Promise<SourceMoment>;
 
-	/** Asked until it is `ready`. `moment_lost` when it never will be. */
+	/** Asked until it is `ready`, and every few minutes while nobody reads it. `moment_lost` when it never will be, or is not to be kept. */
 	ready(moment: SourceMoment, signal: AbortSignal): Promise<'pending' | 'ready'>;
 
 	/**

@@ -2,6 +2,7 @@ import { RouseError } from '../../model/errors.ts';
 import { NbdClient, type NbdClientOptions } from '../../nbd/client/client.ts';
 import type { DiskSource, SourceExtent } from '../../repository/import/disk-source.ts';
 import { openSocket } from '../../system/open-socket.ts';
+import { noRoom } from './room.ts';
 import { type WrittenPart, writtenExtents } from './extents.ts';
 
 /** `qemu:dirty-bitmap:NAME` of docs/interop/nbd.txt in QEMU: bit 0 says that a part was written to. */
@@ -144,12 +145,6 @@ async function explained(disk: DiskOfMoment, error: unknown, signal: AbortSignal
 		error instanceof RouseError && ['source_unreachable', 'source_invalid', 'protocol'].includes(error.code);
 	if (isOfServer && !(await disk.isStanding(signal))) throw momentLost(error);
 	throw error;
-}
-
-function noRoom(): RouseError {
-	return new RouseError('moment_lost', 'where QEMU keeps what the guest overwrites there is hardly any room left', {
-		hint: 'name a directory with more room by ?scratch=DIRECTORY, or import when the guest writes less',
-	});
 }
 
 export function momentLost(cause?: unknown): RouseError {

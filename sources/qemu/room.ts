@@ -12,6 +12,17 @@ export function leastFreeBytes(sizes: readonly number[]): number {
 	return sizes.reduce((least, size) => Math.min(reserveBytes, least + size + tablesBytes), 0);
 }
 
+/** Of a moment that nobody reads now: `moment_lost` where it is to be ended. */
+export async function mustKeepRoom(scratch: { freeBytes(): Promise<number> }, sizes: readonly number[]): Promise<void> {
+	if ((await scratch.freeBytes()) < leastFreeBytes(sizes)) throw noRoom();
+}
+
+export function noRoom(): RouseError {
+	return new RouseError('moment_lost', 'where QEMU keeps what the guest overwrites there is hardly any room left', {
+		hint: 'name a directory with more room by ?scratch=DIRECTORY, or import when the guest writes less',
+	});
+}
+
 /** `space_short` where there is not twice what is to be left free. */
 export async function mustHaveRoom(directory: string, sizes: readonly number[]): Promise<void> {
 	const needBytes = 2 * leastFreeBytes(sizes);

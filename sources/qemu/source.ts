@@ -19,7 +19,7 @@ import { bitmapName, diskName, type Owned } from './names.ts';
 import { directoriesOf, directoryFor, planOf, warningsOf } from './plan.ts';
 import { keepCheckpoint, removeAll } from './remove.ts';
 import { rootsOwn, Scratch, type Taken } from './scratch.ts';
-import { leastFreeBytes } from './room.ts';
+import { leastFreeBytes, mustKeepRoom } from './room.ts';
 import { mustOutliveReaders } from './threads.ts';
 
 const momentText = 'a moment of its disks, and what the guest has overwritten since';
@@ -120,7 +120,9 @@ export class QemuMachineSource implements MachineSource {
 	}
 
 	async ready(moment: documents.SourceMoment, signal: AbortSignal): Promise<'pending' | 'ready'> {
-		await this.#standing(moment, signal);
+		const { scratch, taken } = await this.#standing(moment, signal);
+		const sizes = taken.disks.map(({ sizeBytes }) => sizeBytes);
+		await mustKeepRoom(scratch, sizes);
 		return 'ready';
 	}
 

@@ -220,6 +220,7 @@ test('a copy that comes no further leaves its turn to others, says why, and goes
 	assert.deepEqual([phase, queuedAgain], ['queued', 'connection reset']);
 	assert.equal(of.broker.asked.length, 1, 'who comes in the next minutes goes before');
 	await of.run.passTime(300_000);
+	await of.run.complete('awaitMoment');
 	assert.equal(await of.broker.grant(of.run), 'import-2');
 	assert.ok(of.broker.last().sinceMs >= sinceMs + 300_000);
 	assert.deepEqual([heldIn(of), (await of.view()).queuedAgain], [[['import-2', null]], null]);
@@ -237,6 +238,7 @@ test('a copy whose attempts come no further for a day has taken less than a tent
 		await of.stalls('copyImport', { beat });
 		await givenBack(of);
 		await of.run.passTime(300_000);
+		await of.run.complete('awaitMoment');
 		await of.broker.grant(of.run);
 	}
 	// Of a task three events, of its commands as a rule one.
@@ -299,6 +301,7 @@ test('who waits once more is cancelled, and ended by a person who takes its plac
 		await of.stalls('copyImport', { beat });
 		await givenBack(of);
 		await of.run.passTime(300_000);
+		await of.run.complete('awaitMoment');
 		await of.broker.hear(of.run);
 		const requestId = `${importWorkflow}/${of.broker.last().holder.firstRunId}/import-2`;
 		if (taken) await of.run.signal('leaseRevoked', { requestId, by: 'ann', reason: 'because' });
@@ -322,6 +325,35 @@ test('a moment that its platform keeps no longer is not waited with for a turn',
 	const { failure } = await of.view();
 	assert.equal(failure?.code, 'moment_lost');
 	assert.match(failure?.message ?? '', /no other turn by then: connection reset$/);
+});
+
+test('a moment that nobody reads is looked at every five minutes; only that it is lost ends it', async () => {
+	const of = await copying();
+	await of.stalls('copyImport', { beat });
+	await givenBack(of);
+	await of.run.passTime(300_000);
+	await of.run.fail('awaitMoment', 'access_denied');
+	await of.broker.hear(of.run);
+	assert.equal(of.broker.last().step, 'import-2');
+	await of.run.passTime(300_000);
+	assert.equal(of.run.pending('awaitMoment').scheduleToCloseMs, 60_000);
+	await of.run.fail('awaitMoment', 'moment_lost', 'hardly any room left');
+	await of.run.complete('giveUpImport', 'given-up');
+	assert.deepEqual(await givenBack(of), ['import', 'import-2']);
+	assert.deepEqual([of.run.closed, of.result.failure?.message], ['completed', 'hardly any room left']);
+});
+
+test('who has waited for so long that Temporal would end it for the length of its history ends by itself, and is given up', async () => {
+	for (const isBegun of [true, false]) {
+		const of = isBegun ? await copying() : await queued();
+		if (isBegun) await of.stalls('copyImport', { beat });
+		await givenBack(of);
+		of.run.historyLength = 40_001;
+		await of.run.passTime(300_000);
+		if (isBegun) await of.run.complete('giveUpImport', 'given-up');
+		await givenBack(of);
+		assert.deepEqual([of.run.closed, of.result.failure?.code], ['completed', 'timeout']);
+	}
 });
 
 test('a moment without a name leaves no turn, for nobody could go on with it', async () => {

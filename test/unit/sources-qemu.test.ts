@@ -9,6 +9,7 @@ import { recordedSince } from '../../sources/qemu/bitmaps.ts';
 import { QemuDisk } from '../../sources/qemu/disk.ts';
 import { RouseError } from '../../model/errors.ts';
 import { writtenExtents } from '../../sources/qemu/extents.ts';
+import { mustKeepRoom } from '../../sources/qemu/room.ts';
 import { bitmapName, diskName, isOf, parseBitmapName } from '../../sources/qemu/names.ts';
 import { waitFor } from '../../system/wait.ts';
 import { temporaryDirectory } from '../equipment/captive.ts';
@@ -185,6 +186,13 @@ test('a moment is ended before what QEMU keeps for it fills its file system, and
 	isShort = true;
 	await waitFor('the moment to be ended, though nobody reads', async () => ended === 2, { timeoutMs: 10_000 });
 	await assert.rejects(opened.read(512, Buffer.alloc(512), signal), { code: 'moment_lost', hint: /scratch=/ });
+});
+
+test('a moment that nobody reads is lost when what QEMU keeps for it has hardly any room left', async () => {
+	const sizes = [2 ** 40, 2 ** 20];
+	const scratch = (freeBytes: number) => ({ freeBytes: async () => freeBytes });
+	await mustKeepRoom(scratch(256 * 2 ** 20), sizes);
+	await assert.rejects(mustKeepRoom(scratch(256 * 2 ** 20 - 1), sizes), { code: 'moment_lost', hint: /scratch=/ });
 });
 
 test('a disk whose bitmap the server does not tell is checkpoint_lost, and a socket that is gone the moment', async t => {

@@ -1,7 +1,7 @@
 import { ActivityFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import type { ErrorDocument } from '../../model/errors.ts';
 import type { SourceMoment } from '../../sources/machine/documents.ts';
-import { documentOf, Interruption } from '../failures.ts';
+import { documentOf } from '../failures.ts';
 
 /** How often one import is begun anew in all: what changes its disks at every turn is nothing that can be imported. */
 export const mostBegun = 3;
@@ -24,17 +24,9 @@ export function isPassing(error: unknown): boolean {
 }
 
 /** Time that ran out while the platform kept the moment is its end, whatever was in the way until then. */
-export function failureOfImport(
-	error: unknown,
-	{ moment, nowMs, queuedAgain }: { moment: SourceMoment | null; nowMs: number; queuedAgain: string | null },
-): ErrorDocument {
+export function failureOfImport(error: unknown, moment: SourceMoment | null, nowMs: number): ErrorDocument {
 	const document = documentOf(error);
 	const until = moment?.holdUntil ?? null;
-	if (error instanceof Interruption && error.why === 'stale')
-		return {
-			code: 'moment_lost',
-			message: `its platform kept its state until ${until}, and it had no other turn by then: ${queuedAgain}`,
-		};
 	if (until === null || !isOutOfTime(error, nowMs >= Date.parse(until))) return document;
 	return {
 		...document,

@@ -13,7 +13,7 @@ import type { CopyResult } from '../../sources/machine/copy-result.ts';
 import type { SourceMoment } from '../../sources/machine/documents.ts';
 import type { ImportOrder } from '../../sources/machine/order.ts';
 import { type Asked, searchAttributes } from '../contracts.ts';
-import { cancelledDocument, documentOf, Interruption } from '../failures.ts';
+import { cancelledDocument, documentOf, failureOf, Interruption } from '../failures.ts';
 import type { ImportInput } from '../import-contracts.ts';
 import { importRequest } from '../lease-requests.ts';
 import { failureOfImport, isPassing, mayBeginAnew, mostBegun } from './begun-anew.ts';
@@ -38,7 +38,7 @@ interface Planned {
 export class ImportRun {
 	readonly turn = new ImportTurn({
 		interruptible: work => this.#interruptible(work),
-		withinMs: () => this.#withinMs(),
+		lost: () => this.#lost(),
 		enter: phase => this.#enter(phase),
 	});
 	readonly #input: ImportInput;
@@ -75,11 +75,7 @@ export class ImportRun {
 
 	/** Once: what gives it up may take a day, and changes nothing of why. */
 	#fail(error: unknown): void {
-		const failure = failureOfImport(error, {
-			moment: this.#moment,
-			nowMs: Date.now(),
-			queuedAgain: this.turn.again,
-		});
+		const failure = failureOfImport(error, this.#moment, Date.now());
 		this.#failure ??= this.#cancelled === null ? failure : { ...cancelledDocument, message: this.#cancelled };
 	}
 
@@ -225,6 +221,23 @@ export class ImportRun {
 			await this.turn.giveBack();
 			await ready(this.#withinMs());
 			await this.turn.waitAgain('its platform had the moment not at hand at once');
+		}
+	}
+
+	/** Why its moment, which nobody reads, is no more; null while it is there, or none is begun. What a guest overwrites may fill a disk. */
+	async #lost(): Promise<unknown> {
+		const moment = this.#moment;
+		if (moment === null) return null;
+		if ((this.#withinMs() ?? 1) <= 0) {
+			const message = `its platform kept its state until ${moment.holdUntil}, and it had no other turn by then: ${this.turn.again}`;
+			return failureOf({ code: 'moment_lost', message });
+		}
+		try {
+			await this.#working.run(() => steps.ready({ places: this.#places, moment }, soonAtHandMs));
+			return null;
+		} catch (error) {
+			if (error instanceof DeterminismViolationError) throw error;
+			return documentOf(error).code === 'moment_lost' ? error : null;
 		}
 	}
 

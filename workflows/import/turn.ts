@@ -1,12 +1,18 @@
-import { ApplicationFailure, ActivityFailure, sleep, upsertMemo } from '@temporalio/workflow';
+import { ApplicationFailure, ActivityFailure, sleep, upsertMemo, workflowInfo } from '@temporalio/workflow';
 import * as z from 'zod';
 import { type CopyBeat, copyBeatSchema, type ImportPhase } from '../../model/import-view.ts';
-import { documentOf, Interruption } from '../failures.ts';
+import { documentOf, failureOf, Interruption } from '../failures.ts';
 import { type LeaseHolder, leaseHeld, noLeases } from '../lease-state.ts';
 import { giveBack, hold, type MakeRequest } from '../leases.ts';
 
 /** What one step has come no further for, with the pauses between: a day. */
 const mostTurns = 72;
+
+/** A moment that nobody reads is looked at as often as attempts at it would have done. */
+const lookEveryMs = 5 * 60_000;
+
+/** Events: Temporal ends what has 51,200, and then nobody would give up what was begun. */
+const longestHistory = 40_000;
 
 /** What activities/import/stalled.ts puts behind the document of a failure. */
 const stallSchema = z.object({ pauseMs: z.int().min(0), beat: copyBeatSchema.optional() });
@@ -19,8 +25,8 @@ export interface InTurn {
 
 /** Of the import whose turn it is. */
 interface Taker extends Pick<LeaseHolder, 'interruptible'> {
-	/** As long as its platform keeps its moment; null: as long as it takes, or none is begun. */
-	withinMs: () => number | null;
+	/** Why the moment that it has begun is no more; null: there is none, or it is there still. */
+	lost: () => Promise<unknown>;
 	enter: (phase: ImportPhase) => void;
 }
 
@@ -35,15 +41,27 @@ export class ImportTurn implements LeaseHolder {
 	#request: MakeRequest | null = null;
 	#again: string | null = null;
 	#isPublished = false;
+	#lookedMs = 0;
+	/** Why it is of no use to wait any longer. */
+	#over: unknown = null;
 
 	constructor(taker: Taker) {
 		this.#taker = taker;
 	}
 
-	/** Whoever waits does it for some minutes at a time: a moment that is kept no longer is waited with for no more than these. */
+	/** Whoever waits does it for some minutes at a time, and looks between two whether that is of any use still. */
 	async interruptible<T>(work: () => Promise<T>): Promise<T> {
-		if ((this.#taker.withinMs() ?? 1) <= 0) throw new Interruption('stale');
+		this.#over ??= await this.#whyOver();
+		if (this.#over !== null) throw new Interruption('stale');
 		return this.#taker.interruptible(work);
+	}
+
+	async #whyOver(): Promise<unknown> {
+		if (workflowInfo().historyLength > longestHistory)
+			return failureOf({ code: 'timeout', message: 'it has waited for its turn for weeks' });
+		if (Date.now() - this.#lookedMs < lookEveryMs) return null;
+		this.#lookedMs = Date.now();
+		return this.#taker.lost();
 	}
 
 	/** Its moment is begun, or about to be: nothing is won by giving that up. */
@@ -72,12 +90,14 @@ export class ImportTurn implements LeaseHolder {
 	async waitAgain(why: string): Promise<void> {
 		if (this.#request === null) return;
 		this.#again = why;
+		this.#lookedMs = Date.now();
 		await this.#wait(this.#request);
 	}
 
 	/** A step that others wait for: while it comes no further they have their turn. */
 	async step<T>(take: (how: InTurn) => Promise<T>, most = mostTurns): Promise<T> {
-		if (this.#request === null) return take({});
+		const request = this.#request;
+		if (request === null) return take({});
 		let before: CopyBeat | undefined;
 		for (let turns = 1; ; turns += 1) {
 			try {
@@ -87,6 +107,7 @@ export class ImportTurn implements LeaseHolder {
 				if (stall === undefined || turns >= most) throw error;
 				before = stall.beat;
 				await this.#leave(stall.pauseMs, documentOf(error).message);
+				await this.#wait(request);
 			}
 		}
 	}
@@ -100,16 +121,28 @@ export class ImportTurn implements LeaseHolder {
 
 	async #leave(pauseMs: number, why: string): Promise<void> {
 		this.#again = why;
+		this.#lookedMs = Date.now();
 		this.#taker.enter('queued');
 		await this.giveBack();
-		const longestMs = this.#taker.withinMs() ?? pauseMs;
-		await this.interruptible(() => sleep(Math.min(pauseMs, longestMs)));
-		await this.waitAgain(why);
+		await this.#orOver(() => this.#pause(pauseMs));
+	}
+
+	async #pause(ms: number): Promise<void> {
+		for (let restMs = ms; restMs > 0; restMs -= lookEveryMs)
+			await this.interruptible(() => sleep(Math.min(restMs, lookEveryMs)));
+	}
+
+	async #orOver(waiting: () => Promise<unknown>): Promise<void> {
+		try {
+			await waiting();
+		} catch (error) {
+			throw this.#over ?? error;
+		}
 	}
 
 	async #wait(request: MakeRequest): Promise<void> {
 		this.#taker.enter('queued');
-		await hold(this, 'import', request);
+		await this.#orOver(() => hold(this, 'import', request));
 		this.#again = null;
 		this.#publish(); // before anything is begun: a broker that is lost meanwhile learns of it by the memo alone
 	}
