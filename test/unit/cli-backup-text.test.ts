@@ -70,7 +70,7 @@ test('`importText` of a backup that waits for its turn names whom it waits for',
 	site.tick();
 	const text = importText({ ...answer, phase: 'queued', broker: explain(site.state, site.nowMs, 100) });
 	assert.match(text, /^web01 \(web\) waits for its turn$/m);
-	const again = importText({ ...answer, phase: 'queued', queuedAgain: 'connection reset' });
+	const again = importText({ ...answer, phase: 'queued', queuedAgain: 'connection reset', waits: true });
 	assert.match(again, /^web01 \(web\) waits for its turn once more: connection reset$/m);
 	assert.match(text, /^ {2}waits for repository\/main\/imports: 0 of 1 free, 1 wanted; held by db01 \(1\); place 1/m);
 });

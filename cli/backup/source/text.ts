@@ -61,9 +61,10 @@ export function importHeadline({
 	const why = failure?.message ?? cancelled;
 	const ended = why === null ? '' : `: ${why}`;
 	const queued = more.waits ? ', waits for a worker that is free' : '';
-	const queuedAgain = phase === 'queued' && more.queuedAgain ? ` once more: ${more.queuedAgain}` : '';
 	const again = more.attempt > 1 ? `, attempt ${more.attempt}: ${more.lastFailure ?? 'its worker died'}` : queued;
-	return terminalLine(`${what} ${phaseWords[phase]}${queuedAgain}${forced}${ended}${again}`);
+	// Meanwhile its moment is looked at, which is no step of it.
+	const onceMore = more.queuedAgain ? ` once more: ${more.queuedAgain}` : again;
+	return terminalLine(`${what} ${phaseWords[phase]}${forced}${ended}${onceMore}`);
 }
 
 export function importText(answer: ImportAnswer): string {
