@@ -74,14 +74,10 @@ export class Broker {
 	async requestId(meant: string): Promise<string> {
 		const [name, step, ...more] = meant.split('/');
 		if (name === undefined || step === undefined || more.length > 0) return meant;
-		// Of an import its machine does not say in which repository: whoever does not stand among the first is named by the whole id.
-		const { waiting, leases } = await this.view(step.startsWith('import') ? {} : { recovery: name });
-		const found = [...waiting, ...leases].map(one => one.requestId).filter(id => shortIdOf(id) === meant);
-		const [only] = found;
-		if (only !== undefined && found.length === 1) return only;
-		throw found.length === 0
-			? new RouseError('recovery_unknown', `${name} neither waits for a lease "${step}" nor holds one`)
-			: new RouseError('name_conflict', `${meant} may be ${found.join(' or ')}`, { hint: 'say which' });
+		// Of an import its machine does not say in which repository.
+		const ofImport = step.startsWith('import');
+		const view = await this.view(ofImport ? {} : { recovery: name });
+		return requestMeant(meant, view, ofImport && view.waitingCount > view.waiting.length);
 	}
 
 	/** Above what is reported; null takes it back. */
@@ -159,4 +155,25 @@ export class Broker {
 			cause,
 		});
 	}
+}
+
+/** @param isPart others wait, of whom the view does not tell */
+export function requestMeant(
+	meant: string,
+	{ waiting, leases }: Pick<BrokerView, 'waiting' | 'leases'>,
+	isPart: boolean,
+): string {
+	const found = [...waiting, ...leases].map(({ requestId }) => requestId).filter(id => shortIdOf(id) === meant);
+	const [only] = found;
+	if (only !== undefined && found.length === 1) return only;
+	if (only !== undefined)
+		throw new RouseError('name_conflict', `${meant} may be ${found.join(' or ')}`, { hint: 'say which' });
+	if (!isPart) throw new RouseError('recovery_unknown', `${meant}: nobody waits for that lease, and nobody holds it`);
+	throw new RouseError(
+		'recovery_unknown',
+		`${meant} holds nothing, and is not among the first ${waiting.length} that wait`,
+		{
+			hint: 'name it by its whole id: requestId under broker in `rouse backup status SOURCE --json`',
+		},
+	);
 }
