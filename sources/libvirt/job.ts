@@ -10,7 +10,7 @@ import { attribute, documentOf, elementAt } from './xml.ts';
 const settleMs = 60_000;
 
 /** Where its disks are handed out; that is all that tells whose it is. */
-interface BackupJob {
+export interface BackupJob {
 	/** Undefined for one that is no pull, or not at a Unix socket: it is not ours. */
 	socket: string | undefined;
 }
@@ -76,6 +76,13 @@ export function operationIn(text: string): string | undefined {
 export function isJobOf(owned: Owned, job: BackupJob | undefined): boolean {
 	const { socket } = job ?? {};
 	return socket !== undefined && basename(dirname(dirname(socket))) === objectName(owned);
+}
+
+/** In which an import of ours has its scratch, whoever's it is; undefined for somebody else's job. */
+export function directoryOfJob(job: BackupJob | undefined): string | undefined {
+	const { socket } = job ?? {};
+	const scratch = dirname(dirname(socket ?? ''));
+	return /^rouse-[0-9a-f]{16}$/.test(basename(scratch)) ? dirname(scratch) : undefined;
 }
 
 /**

@@ -1,5 +1,4 @@
 import { lstat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import * as z from 'zod';
 import { RouseError } from '../../model/errors.ts';
 import type { StoredDisk } from '../../repository/stored-disk.ts';
@@ -18,7 +17,7 @@ import { agentOf } from './agent.ts';
 import { takeMoment } from './begin.ts';
 import { ourCheckpoints, recordedSince } from './checkpoints.ts';
 import type { Domain } from './domain.ts';
-import { backupJob, endJob, isJobOf, mustBeFree } from './job.ts';
+import { type BackupJob, backupJob, directoryOfJob, endJob, isJobOf, mustBeFree } from './job.ts';
 import { describedDisk, lookAtDomain, mustBe, mustRun, sizedDisks } from './look.ts';
 import { keepCheckpoint, type Places, removeAll } from './remove.ts';
 import { isOff, type Virsh, virshAt } from './virsh.ts';
@@ -183,8 +182,10 @@ export class LibvirtMachineSource implements MachineSource {
 	}
 
 	async *leftovers(owner: string | undefined, signal: AbortSignal): AsyncGenerator<documents.Leftover> {
-		const { uuid, disks, isRunning } = await this.#look(signal);
-		const directories = await rootsOwn(directoriesOf(this.#address, disks));
+		const domain = await this.#look(signal);
+		const { uuid, isRunning } = domain;
+		const job = isRunning ? await backupJob(this.#virsh, uuid, signal) : undefined;
+		const directories = await this.#directories(domain, job);
 		const scratches = await Promise.all(directories.map(directory => Scratch.in(directory)));
 		const checkpoints = await ourCheckpoints(this.#virsh, uuid, signal);
 		const found = [
@@ -227,18 +228,19 @@ export class LibvirtMachineSource implements MachineSource {
 		}
 	}
 
-	/**
-	 * Wherever a scratch of this import may be: also where it was put when the address said something else. Of a domain that runs: of one that is off
-	 * nothing can be removed.
-	 */
+	/** Of a domain that runs: of one that is off nothing can be removed. */
 	async #places(domain: Domain, owned: Owned, signal: AbortSignal): Promise<Places> {
-		const { uuid, disks } = domain;
+		const { uuid } = domain;
 		mustRun(domain);
-		const job = await backupJob(this.#virsh, uuid, signal);
-		const inUse = job?.socket !== undefined && isJobOf(owned, job) ? [dirname(dirname(dirname(job.socket)))] : [];
-		const directories = await rootsOwn([...new Set([...directoriesOf(this.#address, disks), ...inUse])]);
+		const directories = await this.#directories(domain, await backupJob(this.#virsh, uuid, signal));
 		const scratches = directories.map(directory => Scratch.of(directory, owned));
 		return { virsh: this.#virsh, uuid, owned, scratches, agent: this.#agent(domain), signal };
+	}
+
+	/** Wherever a scratch may be: also where the job has it, which was begun when the address said something else. */
+	async #directories({ disks }: Domain, job: BackupJob | undefined): Promise<string[]> {
+		const ofJob = directoryOfJob(job);
+		return rootsOwn([...new Set([...directoriesOf(this.#address, disks), ...(ofJob === undefined ? [] : [ofJob])])]);
 	}
 
 	#agent(domain: Domain) {
