@@ -8,6 +8,7 @@ import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { asRouseError, RouseError } from '../../model/errors.ts';
+import { proveZstdHandles } from '../../repository/format/zstd-proof.ts';
 import { setPrivateUmask } from '../../system/private-umask.ts';
 import { type Answer, answersDescriptor, type Call, callSchema } from './calls.ts';
 import { directSteps } from './direct.ts';
@@ -65,6 +66,7 @@ async function resultOf(call: Call): Promise<unknown> {
 		case 'ready':
 			return steps.ready(call.places, call.moment, signal);
 		case 'copy':
+			await proveZstdHandles();
 			return steps.copy(call.places, call, { signal, onProgress: progress => say({ progress }) });
 		case 'commit':
 			return steps.commit(call.places, call.order, signal);

@@ -6,6 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { zstdProofVariable } from '../../repository/format/zstd.ts';
 import { childSteps } from '../../sources/machine-child/children.ts';
 import { hasEnded } from '../../system/has-ended.ts';
 import { runTool } from '../../system/run-tool.ts';
@@ -61,6 +62,24 @@ test('programs that a step has started end with its process', async t => {
 	await childSteps(site.home, { env }).plan(site.places, site.wish(), signal);
 	const pid = Number(await readFile(pidFile, 'utf8'));
 	await waitFor('its end', () => hasEnded(pid, new Date()), { timeoutMs: 20_000 });
+});
+
+test('a process that copies has zstd by handles where they are proved: without it takes much more memory', async t => {
+	const site = await ImportInstallation.make(t);
+	const { home, places } = site;
+	const starter = join(home, 'starter.mjs');
+	const proofs = join(home, 'proofs');
+	await writeFile(
+		starter,
+		`import { appendFileSync } from 'node:fs';
+		if (process.argv[1]?.endsWith('zstd-self-test.ts')) appendFileSync(${JSON.stringify(proofs)}, 'one');`,
+	);
+	const { [zstdProofVariable]: _ours, ...others } = process.env;
+	const steps = childSteps(home, { env: { ...others, NODE_OPTIONS: `--import=${starter}` } });
+	const order = await steps.plan(places, site.wish(), signal);
+	const moment = await steps.begin(places, order, signal);
+	await steps.copy(places, { order, moment, maxRateBytes: null }, { signal, onProgress: () => {} });
+	assert.equal(await readFile(proofs, 'utf8'), 'one');
 });
 
 test('a process for which there are no descriptors is an error, and ends nobody who asked', async t => {
