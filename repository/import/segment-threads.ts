@@ -88,7 +88,9 @@ export class SegmentThreads {
 		if (!(await this.#byThread(job, bytes))) encodeSegment(slab, lengthBytes, positions);
 	}
 
+	/** When no segment is under way. */
 	async close(): Promise<void> {
+		this.#free.length = 0;
 		await this.#pool?.close();
 	}
 

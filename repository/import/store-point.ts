@@ -146,6 +146,8 @@ async function storeDisks(
 	reached?.('data');
 	await pages.flush();
 	await pages.indexRest();
+	// Whoever looks at what is stored takes as much memory as these.
+	await workshop.threads.close();
 	reached?.('pages');
 	return disks;
 }
