@@ -1,14 +1,18 @@
-import type { Output } from '../terminal/output.ts';
 import type { Progress, ProgressState } from '../terminal/progress.ts';
+
+type Bar = Pick<Progress, 'update' | 'end'>;
+interface Output {
+	progress(label: string): Bar;
+}
 
 /** One bar at a time: what is begun after something else, or from its beginning again, has one of its own. */
 export class ImportBars {
-	readonly #output: Pick<Output, 'progress'>;
-	#bar: Progress | undefined;
+	readonly #output: Output;
+	#bar: Bar | undefined;
 	#label = '';
 	#done = 0;
 
-	constructor(output: Pick<Output, 'progress'>) {
+	constructor(output: Output) {
 		this.#output = output;
 	}
 
@@ -22,7 +26,9 @@ export class ImportBars {
 		this.#bar.update(state);
 	}
 
+	/** Until something else is shown there is none. */
 	end(): void {
 		this.#bar?.end();
+		this.#bar = undefined;
 	}
 }

@@ -66,6 +66,7 @@ function toldBy({ output, signal }: Context, bars: ImportBars): GivenTold {
 		onNote: message => output.message(message),
 		onDoubt: warning => output.warn(warning),
 		onGoingOn: begunAt => output.message(`going on with the import begun at ${formatLocalTime(begunAt)}`),
+		onOpened: () => bars.end(),
 		onLook: (note, { doneBytes: done, totalBytes: total }) => bars.show('looking at', { done, total, note }),
 		onProgress: ({ machine, doneBytes: done, totalBytes: total, newBytes }) =>
 			bars.show(`importing ${machine}`, { done, total, note: `${formatBytes(newBytes)} new` }),

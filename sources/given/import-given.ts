@@ -17,6 +17,8 @@ export interface GivenImport extends GivenDisks {
 }
 
 export interface GivenTold extends GivenLook {
+	/** That the tables of all are looked at, and no more is told of that. */
+	onOpened: () => void;
 	/** That an import is gone on with which a process has begun that is gone. */
 	onGoingOn: (begunAt: string) => void;
 	/** Often. */
@@ -33,6 +35,7 @@ export async function importGiven(repository: Repository, given: GivenImport, to
 	const { configured, disks } = opened;
 	const { machine } = configured;
 	try {
+		told.onOpened();
 		for (const doubt of await doubtsOf(opened, signal)) onDoubt(doubt);
 		checkConfigured(configured);
 		// Before anything is read: what is doubted is said before hours of that, and a look takes as much memory as an import.
