@@ -72,8 +72,7 @@ export function checkRequest({
 	base = null,
 	sources,
 }: Pick<ImportRequest, 'repository' | 'machine' | 'time' | 'config' | 'facts' | 'base' | 'sources'>): void {
-	if (sources.length < 1 || sources.length > 64)
-		throw new RouseError('usage', `a machine has 1 to 64 disks, not ${sources.length}`);
+	checkDiskCount(sources.length);
 	refuseUnless(requestFields, { machine, time, facts, base });
 	if (typeof config !== 'function') checkConfig(config, sources.length);
 	const empty = sources.findIndex(({ sizeBytes }) => !(sizeBytes >= 1));
@@ -92,12 +91,17 @@ const requestFields = manifestFields
 
 /** Of so many disks. Throws `usage`. */
 export function checkConfig(config: MachineConfig, disks: number): void {
+	checkDiskCount(disks);
 	refuseUnless(manifestFields.pick({ config: true }), { config });
 	if (config.disks.length !== disks)
 		throw new RouseError(
 			'usage',
 			`the configuration tells of ${config.disks.length} disk(s), and ${disks} are to be imported`,
 		);
+}
+
+function checkDiskCount(disks: number): void {
+	if (disks < 1 || disks > 64) throw new RouseError('usage', `a machine has 1 to 64 disks, not ${disks}`);
 }
 
 function refuseUnless(schema: z.ZodType, value: unknown): void {

@@ -58,6 +58,15 @@ test('a machine of which nothing is known has 2 CPUs, 4 GiB, one NIC, and the fi
 	assert.deepEqual(unknownOf(machine({})), ['cpus', 'memoryMiB', 'nics']);
 });
 
+test('a machine of more disks than a point has is refused by their number', () => {
+	const disks = Array.from({ length: 65 }, () => ({ serial: null, sectors: null }));
+	const { described, ...named } = machine({});
+	assert.throws(() => checkConfigured({ ...named, described: { ...described, disks } }), {
+		code: 'usage',
+		message: 'a machine has 1 to 64 disks, not 65',
+	});
+});
+
 test('what a person says counts before what the source tells, and that before the disks', async () => {
 	const told = { cpus: 8, memoryMiB: 512, firmware: 'bios', drivers: ['xen', 'nvme'], nics: [{ network: 'lan' }] };
 	const both = machine(told, { cpus: 4, drivers: 'xen' });
