@@ -37,6 +37,18 @@ function countThreads(t: TestContext): { started: number } {
 	return count;
 }
 
+/** Threads that have not ended. */
+function aliveThreads(t: TestContext): ReadonlySet<Worker> {
+	const alive = new Set<Worker>();
+	const onWorker = (worker: Worker) => {
+		alive.add(worker);
+		worker.once('exit', () => alive.delete(worker));
+	};
+	process.on('worker', onWorker);
+	t.after(() => process.off('worker', onWorker));
+	return alive;
+}
+
 test('`importMachine` with threads stores what it does without them: zeros, equal chunks, any size of chunk, two slabs', async t => {
 	const count = countThreads(t);
 	const anyDisk = fc.record({
@@ -82,13 +94,7 @@ test('`importMachine` whose threads die in the middle of their work stores the s
 });
 
 test('`importMachine` that is called off, or whose source fails, has ended its threads when it says so', async t => {
-	const alive = new Set<Worker>();
-	const onWorker = (worker: Worker) => {
-		alive.add(worker);
-		worker.once('exit', () => alive.delete(worker));
-	};
-	process.on('worker', onWorker);
-	t.after(() => process.off('worker', onWorker));
+	const alive = aliveThreads(t);
 	const reason = new RouseError('source_invalid', 'it is gone');
 	for (const calledOff of [true, false]) {
 		const abort = new AbortController();
@@ -108,6 +114,20 @@ test('`importMachine` that is called off, or whose source fails, has ended its t
 		);
 		assert.equal(alive.size, 0);
 	}
+});
+
+test('`importMachine` has ended its threads when all is stored, before anybody looks at that', async t => {
+	const alive = aliveThreads(t);
+	const most = { reading: 0, stored: 0 };
+	const note = (place: keyof typeof most) => {
+		most[place] = Math.max(most[place], alive.size);
+	};
+	const reached = (place: string) => place === 'pages' && note('stored');
+	const options = { progress: () => note('reading'), reached };
+	const repository = await memoryRepository(65_536);
+	await importDisks(repository, [wholeSource(noise(8 * 1024 * 1024, 1))], { threads: busyThreads }, options);
+	assert.ok(most.reading > 0);
+	assert.equal(most.stored, 0);
 });
 
 test('`importMachine` of a small disk starts no thread', async t => {
