@@ -15,3 +15,7 @@ export const moverEnvironment: Readonly<Record<string, string>> = {
 	MALLOC_TOP_PAD_: '0',
 	MALLOC_TRIM_THRESHOLD_: String(1024 * 1024),
 };
+
+/** How Node runs a step of an import: as the launcher has it for commands, and with no arena for each thread that has ever compressed. */
+export const stepNodeOptions: readonly string[] = ['--max-semi-space-size=4'];
+export const stepEnvironment: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '2' };

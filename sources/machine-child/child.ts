@@ -7,6 +7,7 @@ import { RouseError } from '../../model/errors.ts';
 import type { ImportProgress } from '../../model/import-view.ts';
 import { isErrno } from '../../system/durable-file.ts';
 import { jsonOf } from '../../system/json-of.ts';
+import { stepEnvironment, stepNodeOptions } from '../../system/node-options.ts';
 import { answersDescriptor, answerSchema, type Call } from './calls.ts';
 
 export interface ChildOptions {
@@ -30,16 +31,16 @@ const program = fileURLToPath(new URL('main.ts', import.meta.url));
  */
 export async function askChild(
 	call: Call,
-	{ silenceMs, env, onStart }: ChildOptions,
+	{ silenceMs, env = process.env, onStart }: ChildOptions,
 	{ signal, onProgress = () => {} }: { signal: AbortSignal; onProgress?: (progress: ImportProgress) => void },
 ): Promise<unknown> {
 	signal.throwIfAborted();
 	// A session of its own: what a terminal sends to us (Ctrl-C) is ours to answer; the child ends with its input. What libraries
 	// print is nothing to anybody, and may be a secret: answers have a pipe of their own.
-	const child = spawn(process.execPath, [program], {
+	const child = spawn(process.execPath, [...stepNodeOptions, program], {
 		stdio: ['pipe', 'ignore', 'inherit', 'pipe'],
 		detached: true,
-		...(env ? { env } : {}),
+		env: { ...env, ...stepEnvironment },
 	});
 	const { promise, resolve, reject } = Promise.withResolvers<unknown>();
 	// Without a process for want of descriptors it has no pipes either; 'error' tells.
