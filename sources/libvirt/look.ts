@@ -26,7 +26,7 @@ export function mustBe({ uuid }: Domain, identity: string): void {
 	if (uuid !== identity) throw new RouseError('identity_conflict', `the machine there is ${uuid}, not ${identity}`);
 }
 
-export function mustRun({ name, isRunning }: Domain): void {
+export function mustRun({ name, isRunning }: Pick<Domain, 'name' | 'isRunning'>): void {
 	if (!isRunning)
 		throw new RouseError('source_unreachable', `${name} is off, and its disks are read through QEMU`, {
 			hint: 'start it; or import the files of its disks',

@@ -2,8 +2,10 @@ import type { GuestAgent } from '../qemu/still.ts';
 import { wakeIfStill } from '../qemu/still.ts';
 import type { Owned } from '../qemu/names.ts';
 import type { Scratch } from '../qemu/scratch.ts';
-import { removeCheckpoints } from './checkpoints.ts';
+import { ourCheckpoints, removeCheckpoints } from './checkpoints.ts';
+import type { Domain } from './domain.ts';
 import { endJob } from './job.ts';
+import { mustRun } from './look.ts';
 import type { CheckpointMark } from './names.ts';
 import type { Virsh } from './virsh.ts';
 
@@ -11,6 +13,7 @@ import type { Virsh } from './virsh.ts';
 export interface Places {
 	virsh: Virsh;
 	uuid: string;
+	domain: Pick<Domain, 'name' | 'isRunning'>;
 	owned: Owned;
 	scratches: readonly Scratch[];
 	agent: GuestAgent | undefined;
@@ -29,14 +32,20 @@ export async function keepCheckpoint(places: Places): Promise<void> {
 }
 
 async function remove(places: Places, isDropped: (mark: CheckpointMark) => boolean): Promise<void> {
-	const { virsh, uuid, owned, scratches, agent, signal } = places;
-	const isOurs = ({ tag, owner }: Owned) => tag === owned.tag && owner === owned.owner;
+	const { virsh, uuid, domain, owned, scratches, signal } = places;
+	const isGone = (mark: CheckpointMark) => mark.tag === owned.tag && mark.owner === owned.owner && isDropped(mark);
+	// Of a domain that is off no job is left, and no checkpoint can be deleted.
+	if (!domain.isRunning && (await ourCheckpoints(virsh, uuid, signal)).some(isGone)) mustRun(domain);
+	if (domain.isRunning) await wakeAndEnd(places);
+	await removeCheckpoints(virsh, uuid, isGone, signal);
+	for (const scratch of scratches) await scratch.remove();
+}
+
+async function wakeAndEnd({ virsh, uuid, owned, scratches, agent, signal }: Places): Promise<void> {
 	try {
 		for (const scratch of scratches) await wakeIfStill(agent, scratch);
 	} finally {
 		// Also of a guest that does not wake: what the job keeps grows until a write of the guest fails.
 		await endJob(virsh, uuid, owned, signal);
 	}
-	await removeCheckpoints(virsh, uuid, mark => isOurs(mark) && isDropped(mark), signal);
-	for (const scratch of scratches) await scratch.remove();
 }

@@ -228,13 +228,12 @@ export class LibvirtMachineSource implements MachineSource {
 		}
 	}
 
-	/** Of a domain that runs: of one that is off nothing can be removed. */
 	async #places(domain: Domain, owned: Owned, signal: AbortSignal): Promise<Places> {
-		const { uuid } = domain;
-		mustRun(domain);
-		const directories = await this.#directories(domain, await backupJob(this.#virsh, uuid, signal));
+		const { uuid, isRunning } = domain;
+		const job = isRunning ? await backupJob(this.#virsh, uuid, signal) : undefined;
+		const directories = await this.#directories(domain, job);
 		const scratches = directories.map(directory => Scratch.of(directory, owned));
-		return { virsh: this.#virsh, uuid, owned, scratches, agent: this.#agent(domain), signal };
+		return { virsh: this.#virsh, uuid, domain, owned, scratches, agent: this.#agent(domain), signal };
 	}
 
 	/** Wherever a scratch may be: also where the job has it, which was begun when the address said something else. */

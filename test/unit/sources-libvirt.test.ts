@@ -275,10 +275,13 @@ suite('the backup job', () => {
 		);
 	});
 
-	test('of a domain that is off cannot be ended: it is unreachable, by its description', async () => {
-		const virsh = saying({ dumpxml: described.replace(" id='7'", '') });
-		const source = new LibvirtMachineSource('libvirt://web01', { virsh });
-		await assert.rejects(source.abandon({ ...owned, identity: uuid }, signal), { code: 'source_unreachable' });
+	test('is gone with a domain that is off, which is unreachable as long as there is a checkpoint to be deleted', async () => {
+		const abandon = (checkpoints: string) => {
+			const virsh = saying({ dumpxml: described.replace(" id='7'", ''), 'checkpoint-list': checkpoints });
+			return new LibvirtMachineSource('libvirt://web01', { virsh }).abandon({ ...owned, identity: uuid }, signal);
+		};
+		await abandon('theirs\n');
+		await assert.rejects(abandon(checkpointName({ ...owned, set: randomUUID() })), { code: 'source_unreachable' });
 	});
 
 	test('that libvirt knows nothing of is told of, with what ends it', async () => {
