@@ -173,7 +173,7 @@ export function requestMeant(
 		'recovery_unknown',
 		`${meant} holds nothing, and is not among the first ${waiting.length} that wait`,
 		{
-			hint: 'name it by its whole id: requestId under broker in `rouse backup status SOURCE --json`',
+			hint: 'name it by its whole requestId, which the status of that recovery or backup tells in JSON',
 		},
 	);
 }

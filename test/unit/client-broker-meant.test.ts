@@ -22,6 +22,6 @@ test('`requestMeant` finds an import by its machine, says which of several there
 	assert.throws(() => requestMeant('nobody/import', view, false), { code: 'recovery_unknown', hint: undefined });
 	assert.throws(() => requestMeant('nobody/import', view, true), {
 		message: /not among the first 2 /,
-		hint: /whole id/,
+		hint: /whole requestId/,
 	});
 });
