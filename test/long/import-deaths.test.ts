@@ -19,7 +19,8 @@ import { type OwnProcess, TestInstallation } from '../equipment/temporal.ts';
 const mib = 2 ** 20;
 /** Of what is read: behind a pack of 64 MiB, which is durable by the time the worker dies. */
 const diskBytes = 112 * mib;
-const soon = { timeoutMs: 90_000, everyMs: 50 };
+/** No host is there: a broker that is new waits for its report for two minutes before it grants anything. */
+const soon = { timeoutMs: 240_000, everyMs: 50 };
 
 let place: TestInstallation;
 let machine: MachineInDirectory;
