@@ -1,16 +1,16 @@
 import { lstat } from 'node:fs/promises';
 import * as z from 'zod';
-import { RouseError } from '../../model/errors.ts';
 import type { StoredDisk } from '../../repository/stored-disk.ts';
 import { type Reached, reachedFromEnvironment } from '../../system/reached.ts';
 import type { MachineSource, OpenedMoment } from '../machine/contract.ts';
 import type * as documents from '../machine/documents.ts';
 import { mustBePlanned } from '../machine/planned.ts';
-import { momentLost, QemuDisk } from '../qemu/disk.ts';
+import { momentLost } from '../qemu/disk.ts';
 import { diskName, type Owned } from '../qemu/names.ts';
 import { directoriesOf, directoryFor, roomWarning } from '../qemu/plan.ts';
-import { leastFreeBytes, mustKeepRoom } from '../qemu/room.ts';
+import { mustKeepRoom } from '../qemu/room.ts';
 import { rootsOwn, Scratch, type Taken } from '../qemu/scratch.ts';
+import { openTaken } from '../qemu/taken-disk.ts';
 import { mustOutliveReaders } from '../qemu/threads.ts';
 import { parseLibvirtAddress, type LibvirtAddress } from './address.ts';
 import { agentOf } from './agent.ts';
@@ -138,26 +138,14 @@ export class LibvirtMachineSource implements MachineSource {
 		{ base }: { base?: StoredDisk | undefined },
 		signal: AbortSignal,
 	): Promise<OpenedMoment> {
-		const { scratch, taken, uuid } = await this.#standing(moment, signal);
-		const number = taken.disks.findIndex(disk => disk.key === key);
-		const disk = taken.disks[number];
-		if (disk === undefined) throw momentLost();
-		const leastBytes = leastFreeBytes(taken.disks.map(({ sizeBytes }) => sizeBytes));
-		const readsChanges = base !== undefined && disk.changes;
-		const name = diskName(moment, number);
-		const source = await QemuDisk.open(
-			{
-				socket: scratch.socket,
-				exportName: name,
-				bitmap: readsChanges ? name : undefined,
-				room: { isShort: async () => (await scratch.freeBytes()) < leastBytes },
-				isStanding: until => this.#stands(moment, until),
-				end: until => endJob(this.#virsh, uuid, moment, until),
-			},
-			signal,
-		);
-		if (readsChanges) return { source, reads: 'changes', why: null };
-		return { source, reads: 'all', why: base === undefined ? null : 'its bitmap was gone when the moment was begun' };
+		const found = await this.#standing(moment, signal);
+		const place = {
+			owned: moment,
+			bitmapOf: (_key: string, number: number) => diskName(moment, number),
+			find: (until: AbortSignal) => this.#standing(moment, until),
+			end: (until: AbortSignal) => endJob(this.#virsh, found.uuid, moment, until),
+		};
+		return openTaken(found, { key, base }, place, signal);
 	}
 
 	async commit(
@@ -216,16 +204,6 @@ export class LibvirtMachineSource implements MachineSource {
 			throw isOff(error) ? momentLost(error) : error;
 		}
 		throw momentLost();
-	}
-
-	async #stands(moment: documents.SourceMoment, signal: AbortSignal): Promise<boolean> {
-		try {
-			await this.#standing(moment, signal);
-			return true;
-		} catch (error) {
-			if (error instanceof RouseError && error.code === 'moment_lost') return false;
-			throw error;
-		}
 	}
 
 	async #places(domain: Domain, owned: Owned, signal: AbortSignal): Promise<Places> {

@@ -10,16 +10,17 @@ import { parseQemuAddress, type QemuAddress } from './address.ts';
 import { agentAt } from './agent.ts';
 import { takeMoment } from './begin.ts';
 import { ourBitmaps } from './bitmaps.ts';
-import { momentLost, QemuDisk } from './disk.ts';
+import { momentLost } from './disk.ts';
 import { hasSupervisor, lookAtDisks, mustBe } from './look.ts';
 import { type LookedDisk, lookAtMachine } from './machine.ts';
 import { directoriesInUse, endMoment, isStanding } from './moment.ts';
 import { hasEnded, type Monitor, MonitorPlace } from './monitor.ts';
-import { bitmapName, diskName, type Owned } from './names.ts';
+import { bitmapName, type Owned } from './names.ts';
 import { directoriesOf, directoryFor, planOf, warningsOf } from './plan.ts';
 import { keepCheckpoint, removeAll } from './remove.ts';
 import { rootsOwn, Scratch, type Taken } from './scratch.ts';
-import { leastFreeBytes, mustKeepRoom } from './room.ts';
+import { mustKeepRoom } from './room.ts';
+import { openTaken, type StandingMoment } from './taken-disk.ts';
 import { mustOutliveReaders } from './threads.ts';
 
 const momentText = 'a moment of its disks, and what the guest has overwritten since';
@@ -132,27 +133,16 @@ export class QemuMachineSource implements MachineSource {
 		{ base }: { base?: StoredDisk | undefined },
 		signal: AbortSignal,
 	): Promise<OpenedMoment> {
-		const { scratch, taken } = await this.#standing(moment, signal);
+		const found = await this.#standing(moment, signal);
 		const { tag, owner } = moment;
-		const { set } = taken;
-		const number = taken.disks.findIndex(disk => disk.key === key);
-		const disk = taken.disks[number];
-		if (disk === undefined) throw momentLost();
-		const leastBytes = leastFreeBytes(taken.disks.map(({ sizeBytes }) => sizeBytes));
-		const readsChanges = base !== undefined && disk.changes;
-		const source = await QemuDisk.open(
-			{
-				socket: scratch.socket,
-				exportName: diskName(moment, number),
-				bitmap: readsChanges ? bitmapName({ tag, owner, set, role: 'copy', key }) : undefined,
-				room: { isShort: async () => (await scratch.freeBytes()) < leastBytes },
-				isStanding: until => this.#stands(moment, until),
-				end: until => this.#place.with(until, monitor => endMoment(monitor, moment, [scratch])),
-			},
-			signal,
-		);
-		if (readsChanges) return { source, reads: 'changes', why: null };
-		return { source, reads: 'all', why: base === undefined ? null : 'its bitmap was gone when the moment was begun' };
+		const { set } = found.taken;
+		const place = {
+			owned: moment,
+			bitmapOf: (of: string) => bitmapName({ tag, owner, set, role: 'copy', key: of }),
+			find: (until: AbortSignal) => this.#standing(moment, until),
+			end: (until: AbortSignal) => this.#place.with(until, monitor => endMoment(monitor, moment, [found.scratch])),
+		};
+		return openTaken(found, { key, base }, place, signal);
 	}
 
 	async commit(
@@ -201,7 +191,7 @@ export class QemuMachineSource implements MachineSource {
 	async close(): Promise<void> {}
 
 	/** `moment_lost` when it is not there any more. */
-	async #standing(moment: documents.SourceMoment, signal: AbortSignal): Promise<{ scratch: Scratch; taken: Taken }> {
+	async #standing(moment: documents.SourceMoment, signal: AbortSignal): Promise<StandingMoment> {
 		try {
 			return await this.#place.with(signal, async monitor => {
 				await mustBe(monitor, moment.identity);
@@ -215,16 +205,6 @@ export class QemuMachineSource implements MachineSource {
 			});
 		} catch (error) {
 			throw hasEnded(error) ? momentLost(error) : error;
-		}
-	}
-
-	async #stands(moment: documents.SourceMoment, signal: AbortSignal): Promise<boolean> {
-		try {
-			await this.#standing(moment, signal);
-			return true;
-		} catch (error) {
-			if (error instanceof RouseError && error.code === 'moment_lost') return false;
-			throw error;
 		}
 	}
 
